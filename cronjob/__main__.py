@@ -1,0 +1,5 @@
+"""`python -m cronjob`."""
+
+from cronjob.cli import main
+
+raise SystemExit(main())

@@ -1,0 +1,125 @@
+"""The command `cronjob`: its verbs and exit codes.
+
+0: done; 1: the answer is "no", or problems were found; 2: the command line is wrong.
+
+Modules that cost time to import are imported by the verbs that need them.
+"""
+
+import argparse
+import os
+import sys
+from collections.abc import Sequence
+
+TABLE = "/etc/cronjob.tab"
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run one verb; the result is the exit code."""
+    options = _parser().parse_args(arguments)
+    try:
+        code: int = options.verb(options)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        # The reader of our output has seen enough.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 0
+    except KeyboardInterrupt:
+        return 130
+    return code
+
+
+def _parser() -> argparse.ArgumentParser:
+    from cronjob import __version__
+
+    parser = argparse.ArgumentParser(
+        prog="cronjob",
+        description="Runs crontabs: each line in its own time zone, with retries and a record.",
+    )
+    parser.add_argument("--version", action="version", version=f"cronjob {__version__}")
+    verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
+    _add_daemon(verbs.add_parser("daemon", help="run the tables, in the foreground"))
+    _add_list(verbs.add_parser("list", help="show the entries of the tables"))
+    _add_next(verbs.add_parser("next", help="show the next fire times of a schedule"))
+    _add_check(verbs.add_parser("check", help="report every problem of table files"))
+    return parser
+
+
+def _add_daemon(parser: argparse.ArgumentParser) -> None:
+    _add_tables(parser)
+    parser.add_argument("--state", metavar="DIR", help="where it remembers what it has done")
+    parser.add_argument("--runtime", metavar="DIR", help="where its sockets and locks are")
+    parser.add_argument(
+        "--slots", metavar="N", type=_slots, help="how many slots may be held at once"
+    )
+    parser.add_argument(
+        "--log",
+        choices=("auto", "journal", "stderr"),
+        default="auto",
+        help="where events go; auto: the journal if there is one, else standard error",
+    )
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.service import run_daemon
+
+        return run_daemon(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_list(parser: argparse.ArgumentParser) -> None:
+    _add_tables(parser)
+    parser.add_argument("--next", action="store_true", help="in the order of their next fire times")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.tables import list_entries
+
+        return list_entries(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_next(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("expression", metavar="EXPR", help='a schedule like "30 2 * * *" or @daily')
+    parser.add_argument("--tz", metavar="ZONE", help="its time zone; without it, the system's")
+    parser.add_argument("-n", metavar="N", type=_count, default=5, help="how many (5)")
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.times import show_next
+
+        return show_next(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", action="store_true", help="user tables, without a user column")
+    parser.add_argument("files", metavar="FILE", nargs="+", help="a table; - is standard input")
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.tables import check_tables
+
+        return check_tables(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_tables(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--table",
+        metavar="FILE",
+        action="append",
+        help=f"a table to read, may be given again ({TABLE})",
+    )
+
+
+def _count(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 100_000:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100000")
+
+
+def _slots(text: str) -> int:
+    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 65536")

@@ -1,0 +1,68 @@
+"""`cronjob daemon`: where it keeps its things, and who may not run beside it."""
+
+import argparse
+import asyncio
+import os
+import sys
+
+from cronjob.cli import TABLE
+from cronjob.core.report import Priority, Report
+from cronjob.daemon import Daemon, Options
+from cronjob.errors import HeldError, LaunchError
+from cronjob.host.clock import SystemClock
+from cronjob.host.journal import open_journal
+from cronjob.host.lock import hold, prepare_directory
+from cronjob.host.systemd import missing
+
+
+def run_daemon(arguments: argparse.Namespace) -> int:
+    """Run the daemon until it is asked to stop."""
+    options = Options(
+        tables=tuple(arguments.table or (TABLE,)),
+        optional_tables=frozenset(() if arguments.table else (TABLE,)),
+        state=os.path.abspath(arguments.state or default_state()),
+        runtime=os.path.abspath(arguments.runtime or default_runtime()),
+        slots=arguments.slots or default_slots(),
+    )
+    locks = []
+    try:
+        for directory, purpose in ((options.state, "state"), (options.runtime, "runtime")):
+            prepare_directory(directory)
+            locks.append(hold(directory, purpose))
+        clock = SystemClock()
+        journal, word = open_journal(arguments.log, clock)
+        for text in filter(None, (word, missing())):
+            journal.tell(Report("systemd", Priority.WARNING, text))
+        asyncio.run(Daemon(options, journal, clock).run())
+    except (HeldError, LaunchError) as error:
+        print(f"cronjob: {error}", file=sys.stderr)
+        return 1
+    except OSError as error:
+        print(f"cronjob: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        return 1
+    finally:
+        for lock in locks:
+            os.close(lock)
+    return 0
+
+
+def default_slots() -> int:
+    """Enough to keep every CPU busy with jobs that mostly wait, and never few."""
+    return max(16, 4 * (os.cpu_count() or 1))
+
+
+def default_state() -> str:
+    """The state directory: the system's for root, the account's own otherwise (XDG)."""
+    if os.geteuid() == 0:
+        return "/var/lib/cronjob"
+    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
+    return os.path.join(home, "cronjob")
+
+
+def default_runtime() -> str:
+    """The runtime directory: the system's for root, the account's own otherwise (XDG)."""
+    if os.geteuid() == 0:
+        return "/run/cronjob"
+    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
+        return os.path.join(runtime, "cronjob")
+    return os.path.join(default_state(), "runtime")

@@ -1,0 +1,21 @@
+"""The pure part: text and instants in, values out.
+
+No clock, no file, no process, no random source.  Read it in this order, the order the data travels:
+
+1.  columns    one time column: text <-> the values it allows
+2.  zone       a civil time exists once, never or twice
+3.  schedule   when does it fire after a given instant
+4.  fields     the `name=value` fields of an entry, typed
+5.  fieldtext  finding the fields in a line
+6.  command    what the shell gets, what it reads, what people call it
+7.  entry      the nouns: entry, setting, problem, table
+8.  table      the text of a table -> entries, settings, problems
+9.  timetable  which entries are due, and when to look again
+10. policy     what a due or missed fire time becomes
+11. run        runs, attempts, outcomes and the only legal moves between their states
+12. retry      does another attempt follow, and after what delay
+13. report     what the journal is told
+14. events     what may happen to the engine, and the effects it asks for
+15. state      all that the engine knows between two events
+16. engine     one event -> the next state and the effects to perform
+"""

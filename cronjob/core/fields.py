@@ -1,0 +1,278 @@
+"""The `name=value` fields of an entry, typed.
+
+`FIELDS` is the whole list.  Names whose effect is still to come are known and their values are
+checked, so that a table written for a later version says today what it means.
+"""
+
+import re
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from datetime import timedelta
+from difflib import get_close_matches
+from typing import Any
+
+from cronjob.core.zone import named_zone
+from cronjob.errors import quoted
+
+SECOND = timedelta(seconds=1)
+DAY = timedelta(days=1)
+MOST_RETRIES = 1000
+MOST_SLOTS = 65536
+
+
+@dataclass(frozen=True, slots=True)
+class Retry:
+    """How often a failed run is tried again, and after what delay."""
+
+    limit: int = 0  #: attempts beyond the first
+    delay: timedelta = 30 * SECOND  #: before the first retry; doubles with each further one
+    longest: timedelta = 3600 * SECOND  #: the delay grows no further
+
+
+@dataclass(frozen=True, slots=True)
+class ExitCodes:
+    """A set of exit codes, as ranges."""
+
+    ranges: tuple[tuple[int, int], ...] = ()
+
+    def __contains__(self, code: int) -> bool:
+        return any(low <= code <= high for low, high in self.ranges)
+
+
+@dataclass(frozen=True, slots=True)
+class RetryOn:
+    """Which failures are worth another attempt."""
+
+    kinds: frozenset[str] = frozenset({"failure"})
+    codes: ExitCodes = ExitCodes()
+    excluded: ExitCodes = ExitCodes()
+
+
+@dataclass(frozen=True, slots=True)
+class Slots:
+    """How many slots a run holds; `auto` hands the jobserver to the command."""
+
+    count: int = 1
+    auto: bool = False
+    limit: int | None = None  #: with `auto`: at most so many
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Fields:
+    """All fields of one entry, defaults filled in."""
+
+    name: str | None = None
+    tz: str | None = None
+    retry: Retry = Retry()
+    retry_on: RetryOn = RetryOn()
+    retry_until: timedelta | None = None  #: after the start of attempt 1; None: the next fire time
+    timeout: timedelta | None = None
+    grace: timedelta = 10 * SECOND
+    slots: Slots | None = None  #: None: one, and none for `@reboot`
+    priority: int = 0
+    jitter: timedelta = timedelta()
+    written: tuple[tuple[str, str], ...] = field(default=())  #: names and values as written
+
+
+class FieldError(ValueError):
+    """A field that cannot be understood: what was found and what is allowed."""
+
+
+_UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": DAY}
+_COMPACT = re.compile(r"(?:\d{1,9}[smhd])+", re.ASCII)
+_ISO = re.compile(r"P(?=.)(?:\d+D|\d+W)?(?:T(?=.)(?:\d+H)?(?:\d+M)?(?:[\d.]+S)?)?", re.ASCII)
+
+
+def parse_duration(text: str) -> timedelta:
+    """`90s`, `5m`, `1h30m`, `2d`, or ISO 8601 without months and years (`PT5M`).
+
+    Raises `FieldError`.
+    """
+    if _COMPACT.fullmatch(text):
+        parts = re.findall(r"(\d+)([smhd])", text)
+        total = sum((int(number) * _UNITS[unit] for number, unit in parts), timedelta())
+        if total <= 36500 * DAY:
+            return total
+    elif _ISO.fullmatch(text):
+        import pendulum
+
+        try:
+            parsed = pendulum.parse(text)
+        except (ValueError, OverflowError):
+            parsed = None
+        if isinstance(parsed, pendulum.Duration) and parsed.as_timedelta() <= 36500 * DAY:
+            return parsed.as_timedelta()
+    raise FieldError("a duration like 90s, 5m, 1h30m, 2d or PT5M")
+
+
+def _positive(text: str) -> timedelta:
+    duration = parse_duration(text)
+    if not duration:
+        raise FieldError("a duration longer than zero")
+    return duration
+
+
+def _integer(low: int, high: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        if re.fullmatch(r"[+-]?\d{1,9}", text, re.ASCII) and low <= int(text) <= high:
+            return int(text)
+        raise FieldError(f"a whole number from {low} to {high}")
+
+    return parse
+
+
+def _choice(*allowed: str) -> Callable[[str], str]:
+    def parse(text: str) -> str:
+        if text in allowed:
+            return text
+        raise FieldError("one of " + ", ".join(allowed))
+
+    return parse
+
+
+def _pattern(pattern: str, allowed: str) -> Callable[[str], str]:
+    compiled = re.compile(pattern, re.ASCII)
+
+    def parse(text: str) -> str:
+        if compiled.fullmatch(text):
+            return text
+        raise FieldError(allowed)
+
+    return parse
+
+
+def _zone(text: str) -> str:
+    try:
+        named_zone(text)
+    except ValueError as error:
+        raise FieldError("an IANA time zone like Europe/Paris") from error
+    return text
+
+
+def _retry(text: str) -> Retry:
+    allowed = f"N, N,delay or N,delay..max, with N from 0 to {MOST_RETRIES}, like 3,30s..10m"
+    count, comma, delays = text.partition(",")
+    try:
+        limit = _integer(0, MOST_RETRIES)(count)
+        if not comma:
+            return Retry(limit)
+        first, dots, last = delays.partition("..")
+        delay = parse_duration(first)
+        longest = parse_duration(last) if dots else max(delay, Retry().longest)
+    except FieldError:
+        raise FieldError(allowed) from None
+    if longest < delay:
+        raise FieldError("a longest delay that is not shorter than the first, like 3,30s..10m")
+    return Retry(limit, delay, longest)
+
+
+def _code_range(text: str) -> tuple[int, int]:
+    match = re.fullmatch(r"(\d{1,3})(?:-(\d{1,3}))?", text, re.ASCII)
+    if match:
+        low, high = int(match[1]), int(match[2] or match[1])
+        if low <= high <= 255:
+            return low, high
+    raise FieldError("exit codes 0-255 and ranges of them")
+
+
+RETRY_KINDS = ("failure", "timeout", "signal", "not-started", "lost", "cancelled")
+
+
+def _retry_on(text: str) -> RetryOn:
+    kinds: set[str] = set()
+    codes: list[tuple[int, int]] = []
+    excluded: list[tuple[int, int]] = []
+    for item in text.split(","):
+        if item in RETRY_KINDS:
+            kinds.add(item)
+            continue
+        try:
+            (excluded if item.startswith("!") else codes).append(_code_range(item.lstrip("!")))
+        except FieldError:
+            allowed = ", ".join(RETRY_KINDS)
+            raise FieldError(
+                f"a list of exit codes and ranges (75, 64-78), !codes and {allowed}"
+            ) from None
+    if not kinds and not codes:
+        kinds.add("failure")
+    return RetryOn(frozenset(kinds), ExitCodes(tuple(codes)), ExitCodes(tuple(excluded)))
+
+
+def _retry_until(text: str) -> timedelta | None:
+    if text == "next":
+        return None
+    try:
+        return _positive(text)
+    except FieldError:
+        raise FieldError("next, or a duration like 2h") from None
+
+
+def _slots(text: str) -> Slots:
+    word, colon, number = text.partition(":")
+    try:
+        if word != "auto":
+            return Slots(_integer(0, MOST_SLOTS)(text))
+        return Slots(auto=True, limit=_integer(1, MOST_SLOTS)(number) if colon else None)
+    except FieldError:
+        raise FieldError(f"0, a number up to {MOST_SLOTS}, auto or auto:N") from None
+
+
+def _exit_codes(text: str) -> ExitCodes:
+    return ExitCodes(tuple(_code_range(item) for item in text.split(",")))
+
+
+_GATE = r"(?:load<[\d.]+|mem>\d+[KMGT]?|psi\.(?:cpu|memory|io)<[\d.]+|ac)"
+_SIZE = r"\d{1,15}[KMGT]?"
+NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
+
+
+@dataclass(frozen=True, slots=True)
+class Kind:
+    """One field's value: how to read it, and whether it has its effect in this version."""
+
+    parse: Callable[[str], Any]
+    in_effect: bool = False
+
+
+FIELDS: dict[str, Kind] = {
+    "name": Kind(
+        _pattern(NAME, "letters, digits, . _ -, at most 64, beginning with none of . -"), True
+    ),
+    "tz": Kind(_zone, True),
+    "retry": Kind(_retry, True),
+    "retry-on": Kind(_retry_on, True),
+    "retry-until": Kind(_retry_until, True),
+    "timeout": Kind(_positive, True),
+    "grace": Kind(parse_duration, True),
+    "slots": Kind(_slots, True),
+    "priority": Kind(_integer(-1_000_000, 1_000_000), True),
+    "jitter": Kind(parse_duration, True),
+    "overlap": Kind(_choice("allow", "skip", "queue", "replace")),
+    "catchup": Kind(_choice("none", "latest", "all")),
+    "catchup-within": Kind(_positive),
+    "deadline": Kind(_positive),
+    "when": Kind(_pattern(rf"{_GATE}(?:,{_GATE})*", "gates like load<4, mem>2G, psi.cpu<20, ac")),
+    "ok": Kind(_exit_codes),
+    "mail": Kind(_choice("always", "failure", "never")),
+    "log": Kind(_choice("always", "failure", "never")),
+    "nice": Kind(_integer(-20, 19)),
+    "umask": Kind(_pattern(r"0?[0-7]{3}", "an octal mask like 027")),
+    "cwd": Kind(_pattern(r"/.*", "an absolute path")),
+    "memory": Kind(_pattern(_SIZE, "a size like 512M")),
+    "cpu": Kind(_pattern(r"\d{1,6}%", "a share like 50%")),
+    "open-files": Kind(_integer(3, 1_000_000)),
+}
+
+
+def nearest(name: str) -> str | None:
+    """The known field that `name` is one typo away from, if any."""
+    close = get_close_matches(name.lower(), FIELDS, n=1, cutoff=0.75)
+    return close[0] if close else None
+
+
+def parse_field(name: str, text: str) -> Any:
+    """The typed value of a known field.  Raises `FieldError` with the whole sentence."""
+    try:
+        return FIELDS[name].parse(text)
+    except FieldError as error:
+        raise FieldError(f"{name} {quoted(text)} is not understood; allowed is {error}") from None

@@ -1,0 +1,97 @@
+"""A civil time exists once, never or twice.
+
+Offsets come from the zone itself, one pair for each civil time (PEP 495): with `fold=0` and
+`fold=1` they are equal unless the time lies in a gap (the second is larger) or in a fold (the
+second is smaller).
+"""
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta, tzinfo
+from functools import lru_cache
+
+from cronjob.errors import ScheduleError, quoted
+
+_RESOLUTION = timedelta(seconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Exact:
+    """The civil time exists once, at the instant `at`."""
+
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """The civil time never exists; `end` is the first instant after the gap."""
+
+    end: datetime
+    length: timedelta
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The civil time exists twice."""
+
+    first: datetime
+    second: datetime
+
+
+Civil = Exact | Gap | Fold
+
+
+@lru_cache(maxsize=1024)
+def named_zone(name: str) -> tzinfo:
+    """The IANA zone of that name.  Raises `ScheduleError` when there is none.
+
+    An unknown zone is an error and never UTC: cronie's silent UTC runs jobs at wrong times.
+    """
+    import pendulum  # costs 50 ms to import; tables without zones and `--help` go without
+
+    try:
+        # `right/` zones count leap seconds: their days are not 86,400 s long.
+        if not name.startswith("right/"):
+            return pendulum.timezone(name)
+    except (ValueError, OSError):
+        pass
+    raise ScheduleError(f"unknown time zone {quoted(name)}; allowed are names like Europe/Paris")
+
+
+def zone_name(zone: tzinfo) -> str:
+    """The zone's IANA name, or what it calls itself."""
+    return str(getattr(zone, "key", None) or zone)
+
+
+def civil(wall: datetime, zone: tzinfo) -> Civil:
+    """Say which of the three a naive wall time is in `zone`.
+
+    Raises `OverflowError` where the instant leaves the years 1 to 9999.
+    """
+    local = wall.replace(tzinfo=zone)
+    before = _offset(local)
+    after = _offset(local.replace(fold=1))
+    if before == after:
+        return Exact((wall - before).replace(tzinfo=UTC))
+    if before > after:
+        return Fold((wall - before).replace(tzinfo=UTC), (wall - after).replace(tzinfo=UTC))
+    return Gap(_gap_end(wall, zone, before, after), after - before)
+
+
+def _gap_end(wall: datetime, zone: tzinfo, before: timedelta, after: timedelta) -> datetime:
+    """The instant at which the offset changes from `before` to `after`, found by bisection."""
+    low = (wall - after).replace(tzinfo=UTC)
+    high = (wall - before).replace(tzinfo=UTC)
+    while high - low > _RESOLUTION:
+        middle = low + (high - low) / 2
+        if _offset(middle.astimezone(zone)) == after:
+            high = middle
+        else:
+            low = middle
+    return high.replace(microsecond=0)
+
+
+def _offset(local: datetime) -> timedelta:
+    offset = local.utcoffset()
+    if offset is None:
+        raise ScheduleError(f"zone {quoted(str(local.tzinfo))} has no offset for {local:%F %T}")
+    return offset

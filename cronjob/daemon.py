@@ -1,0 +1,332 @@
+"""`cronjob daemon`: wait for the next event, step the engine, perform its effects."""
+
+import asyncio
+import os
+import signal
+import traceback
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any, assert_never
+
+from cronjob.core.engine import step
+from cronjob.core.entry import Entry, label_entries
+from cronjob.core.events import (
+    Announce,
+    AttemptEnded,
+    AttemptStarted,
+    Effect,
+    EndAttempt,
+    Event,
+    Launch,
+    Loaded,
+    Remember,
+    Stopped,
+    StopRequested,
+    WakeAt,
+    Woken,
+)
+from cronjob.core.report import Priority, Report, output_line, refused
+from cronjob.core.run import Ending, RunState, attempt_key
+from cronjob.core.state import State
+from cronjob.errors import LaunchError
+from cronjob.host import systemd
+from cronjob.host.clock import SystemClock, WallTimer, chance, system_zone
+from cronjob.host.environment import Accounts, command_of, default_environment
+from cronjob.host.identity import host_identity, own_name
+from cronjob.host.journal import Journal
+from cronjob.host.launcher import GuardedLauncher
+from cronjob.host.output import OutputPipe
+from cronjob.host.statefile import Saved, StateFile, boot_identity
+from cronjob.host.tablefiles import TableFiles
+
+LEFT_BEHIND_GRACE = 10.0  #: seconds for processes that finished runs left, when the daemon stops
+STOP_MARGIN = 30.0  #: seconds beyond the longest grace that a stop may take
+COMPLAIN_EVERY = 60.0  #: seconds between two words about a state file that cannot be written
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Options:
+    """What the command line decided."""
+
+    tables: tuple[str, ...]
+    optional_tables: frozenset[str] = frozenset()  #: those that may be missing
+    state: str
+    runtime: str
+    slots: int
+
+
+class Daemon:
+    """One daemon, from its start to its end."""
+
+    def __init__(self, options: Options, journal: Journal, clock: SystemClock) -> None:
+        self._clock = clock
+        self._journal = journal
+        self._options = options
+        self._files = TableFiles(
+            options.tables,
+            options.optional_tables,
+            trusted_owner=os.geteuid(),
+            host=host_identity(),
+        )
+        self._state_file = StateFile(options.state)
+        self._boot = boot_identity()
+        self._state = State(slots=options.slots)
+        self._accounts = Accounts()
+        self._launcher = GuardedLauncher(
+            started=self._attempt_started, ended=self._attempt_ended, lost=self._launcher_lost
+        )
+        self._timer = WallTimer()
+        self._wake: asyncio.TimerHandle | None = None
+        self._pipes: dict[str, OutputPipe] = {}  #: by attempt, while it runs
+        self._launches: dict[str, asyncio.Task[None]] = {}  #: users being looked up
+        self._checks: set[asyncio.Task[None]] = set()
+        self._defaults: dict[str, str] = {}
+        self._complained = float("-inf")
+        self._finished: asyncio.Future[Stopped] | None = None
+
+    async def run(self) -> None:
+        """Run until a signal asks to stop.  Raises `LaunchError` without a launcher."""
+        loop = asyncio.get_running_loop()
+        loop.set_exception_handler(self._report_exception)
+        self._finished = loop.create_future()
+        await self._launcher.start()
+        for number in (signal.SIGTERM, signal.SIGINT):
+            loop.add_signal_handler(number, self._request_stop)
+        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_reader(self._timer, self._timer_readable)
+        self._start()
+        systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
+        self._watch()
+        try:
+            stopped = await self._finished
+        finally:
+            await self._launcher.stop(LEFT_BEHIND_GRACE)
+        self._say_goodbye(stopped)
+        loop.remove_reader(self._timer)
+        self._timer.close()
+
+    # -- events ----------------------------------------------------------------------------------
+
+    def _start(self) -> None:
+        saved, problem = self._state_file.read()
+        if problem:
+            self._tell(Priority.WARNING, "state", problem)
+        entries = self._load_tables()
+        same_boot = saved is not None and saved.boot == self._boot
+        self._handle(
+            Loaded(
+                moment=self._clock.moment(),
+                entries=entries,
+                planned=saved.planned if saved else None,
+                stopped=saved.stopped if saved else None,
+                waiting=saved.waiting if saved else (),
+                reboot=not same_boot,
+                interrupted=saved.interrupted if saved and same_boot else (),
+            )
+        )
+        self._report_loaded("started")
+
+    def _reload(self) -> None:
+        monotonic = int(self._clock.monotonic() * 1_000_000)
+        systemd.notify("RELOADING=1", f"MONOTONIC_USEC={monotonic}")
+        self._handle(Loaded(moment=self._clock.moment(), entries=self._load_tables()))
+        self._report_loaded("reloaded")
+        systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
+
+    def _request_stop(self) -> None:
+        running = [r for r in self._state.runs.values() if r.state is RunState.RUNNING]
+        graces = [run.entry.fields.grace.total_seconds() for run in running]
+        allowed = int((max(graces, default=0) + LEFT_BEHIND_GRACE + STOP_MARGIN) * 1_000_000)
+        systemd.notify("STOPPING=1", f"EXTEND_TIMEOUT_USEC={allowed}")
+        self._handle(StopRequested(self._clock.moment()))
+
+    def _timer_readable(self) -> None:
+        self._timer.acknowledge()
+        self._woken()
+
+    def _woken(self) -> None:
+        self._handle(Woken(self._clock.moment()))
+        self._arm(self._state.awake)  # also when nothing changed: the timer is spent
+
+    def _attempt_started(self, attempt: str, pid: int, note: str) -> None:
+        # A quick command has spoken already; the journal hears of its start first.
+        self._handle(AttemptStarted(self._clock.moment(), _run_of(attempt), pid, note))
+        if (pipe := self._pipes.get(attempt)) is not None:
+            pipe.listen()
+
+    def _attempt_ended(self, attempt: str, ending: Ending) -> None:
+        if (pipe := self._pipes.pop(attempt, None)) is not None:
+            pipe.drain()  # what it said comes before how it ended
+        self._handle(AttemptEnded(self._clock.moment(), _run_of(attempt), ending, chance()))
+
+    def _launcher_lost(self) -> None:
+        self._tell(Priority.ERROR, "launcher-lost", "the launcher died; its attempts are lost")
+
+    def _handle(self, event: Event) -> None:
+        self._state, effects = step(self._state, event)
+        for effect in effects:
+            self._perform(effect)
+
+    # -- effects ---------------------------------------------------------------------------------
+
+    def _perform(self, effect: Effect) -> None:
+        match effect:
+            case Announce(report):
+                self._journal.tell(report)
+            case Remember(planned):
+                self._save(lambda: self._state_file.remember(self._boot, planned))
+            case Launch():
+                self._launch(effect)
+            case EndAttempt(run, number, grace):
+                self._end(attempt_key(run, number), grace)
+            case WakeAt():
+                self._arm(effect)
+            case Stopped():
+                if self._finished is not None and not self._finished.done():
+                    self._finished.set_result(effect)
+            case _:
+                assert_never(effect)
+
+    def _launch(self, launch: Launch) -> None:
+        attempt = attempt_key(launch.run.key, launch.attempt.number)
+        task = asyncio.get_running_loop().create_task(self._look_up_and_launch(attempt, launch))
+        self._launches[attempt] = task
+
+    async def _look_up_and_launch(self, attempt: str, launch: Launch) -> None:
+        try:
+            account = await self._accounts.get(launch.run.entry.user or own_name())
+            command = command_of(launch.run, launch.attempt, account, self._defaults)
+            run = launch.run
+            pipe = OutputPipe(
+                lambda line: self._journal.tell(output_line(run, launch.attempt, line)),
+                uid=account.uid,
+                gid=account.gid,
+            )
+        except (LaunchError, OSError) as error:
+            self._attempt_ended(attempt, Ending(error=str(error)))
+        else:
+            self._pipes[attempt] = pipe
+            self._launcher.launch(attempt, command, pipe.write_end)
+            pipe.launched()
+        finally:
+            self._launches.pop(attempt, None)
+
+    def _end(self, attempt: str, grace: float) -> None:
+        if (task := self._launches.pop(attempt, None)) is None:
+            self._launcher.end(attempt, grace)
+            return
+        task.cancel()
+        ending = Ending(error="it was ended before it was started")
+        asyncio.get_running_loop().call_soon(self._attempt_ended, attempt, ending)
+
+    def _arm(self, awake: WakeAt) -> None:
+        loop = asyncio.get_running_loop()
+        if self._wake is not None:
+            self._wake.cancel()
+            self._wake = None
+        if awake.monotonic is not None:
+            self._wake = loop.call_at(awake.monotonic, self._woken)
+        if self._timer.arm(awake.wall):
+            loop.call_soon(self._woken)  # the clock was set since it was armed last
+
+    def _save(self, write: Callable[[], None]) -> None:
+        """A full disk or a read-only directory costs the record, never the daemon."""
+        try:
+            write()
+        except OSError as error:
+            if self._clock.monotonic() - self._complained >= COMPLAIN_EVERY:
+                self._complained = self._clock.monotonic()
+                text = f"cannot write {self._state_file.path}: {error.strerror}; going on without"
+                self._tell(Priority.ERROR, "state", text)
+
+    # -- tables ----------------------------------------------------------------------------------
+
+    def _load_tables(self) -> dict[str, Entry]:
+        self._defaults = default_environment()
+        zone, problem = system_zone()
+        if problem:
+            self._tell(Priority.WARNING, "zone", problem)
+        tables = self._files.load(zone)
+        for path, reason in self._files.refusals:
+            self._tell(Priority.ERROR, "table-refused", f"{path}: {reason}")
+        for table in tables:
+            for found in table.problems:
+                bad = found.severity == "error"
+                self._tell(Priority.ERROR if bad else Priority.WARNING, "table-problem", str(found))
+        entries = label_entries(tables)
+        if os.geteuid() != 0:
+            entries = self._own_entries(entries)
+        self._check_users(entries)
+        return entries
+
+    def _own_entries(self, entries: dict[str, Entry]) -> dict[str, Entry]:
+        """Those of the account that runs the daemon; only root can run commands as others."""
+        own = own_name()
+        for label, entry in entries.items():
+            if entry.user != own:
+                why = f"it is for {entry.user}, and a daemon run by {own} runs {own}'s entries only"
+                self._journal.tell(refused(label, entry, why))
+        return {label: entry for label, entry in entries.items() if entry.user == own}
+
+    def _check_users(self, entries: dict[str, Entry]) -> None:
+        """Say early what would fail late: a user that does not exist (now)."""
+        by_user: dict[str, list[tuple[str, Entry]]] = {}
+        for label, entry in entries.items():
+            if entry.user is not None:
+                by_user.setdefault(entry.user, []).append((label, entry))
+        for user, theirs in by_user.items():
+            task = asyncio.get_running_loop().create_task(self._check_user(user, theirs))
+            self._checks.add(task)
+            task.add_done_callback(self._checks.discard)
+
+    async def _check_user(self, user: str, entries: list[tuple[str, Entry]]) -> None:
+        try:
+            await self._accounts.get(user)
+        except LaunchError as error:
+            for label, entry in entries:
+                why = f"{error}, until there is one"
+                self._journal.tell(refused(label, entry, why))
+
+    def _report_loaded(self, what: str) -> None:
+        at = self._state.timetable.next_at
+        following = f", the next fire time is {at:%F %T}Z" if at else ", nothing is planned"
+        tables = len(self._files.tables)
+        text = f"{what}: {len(self._state.entries)} entries of {tables} tables{following}"
+        self._tell(Priority.INFO, what, f"{text}, {self._options.slots} slots")
+
+    # -- small things ----------------------------------------------------------------------------
+
+    def _say_goodbye(self, stopped: Stopped) -> None:
+        now = self._clock.now()
+        planned = self._state_file.planned
+        saved = Saved(
+            boot=self._boot,
+            planned=planned or now,
+            stopped=now,
+            waiting=stopped.waiting,
+            interrupted=stopped.interrupted,
+        )
+        self._save(lambda: self._state_file.write(saved))
+        if self._launcher.survivors:
+            left = " ".join(map(str, self._launcher.survivors))
+            self._tell(Priority.ERROR, "stopped", f"could not end pids {left}")
+        self._tell(Priority.INFO, "stopped", "stopped")
+
+    def _watch(self) -> None:
+        if (interval := systemd.watchdog_interval()) is not None:
+            systemd.notify("WATCHDOG=1")
+            asyncio.get_running_loop().call_later(interval, self._watch)
+
+    def _tell(self, priority: Priority, event: str, text: str) -> None:
+        self._journal.tell(Report(event, priority, text))
+
+    def _report_exception(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        """A defect of ours costs one event, and is said; the daemon goes on."""
+        error = context.get("exception")
+        trace = "".join(traceback.format_exception(error)) if error else ""
+        text = f"internal error: {context['message']} {trace}"
+        self._tell(Priority.ERROR, "internal-error", text)
+
+
+def _run_of(attempt: str) -> str:
+    return attempt.rpartition("/")[0]

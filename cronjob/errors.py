@@ -1,0 +1,51 @@
+"""Every exception of the package.
+
+CronjobError
+├── ScheduleError (ValueError)   a schedule or a zone that cannot be understood
+├── TableFileError               a table that cannot be read from the machine
+├── LaunchError                  an attempt that could not be started
+└── HeldError                    another daemon holds this state or runtime directory
+"""
+
+
+class CronjobError(Exception):
+    """Base of everything this package raises on purpose."""
+
+
+class ScheduleError(CronjobError, ValueError):
+    """A schedule text or zone name that cannot be understood: what was found, what is allowed."""
+
+
+class TableFileError(CronjobError):
+    """A table file that cannot be read, with the reason in words."""
+
+
+class LaunchError(CronjobError):
+    """An attempt that could not be started: the step that failed and why."""
+
+
+class HeldError(CronjobError):
+    """Another daemon holds the directory; the message names it."""
+
+
+def quoted(text: str, limit: int = 40) -> str:
+    """`text` in double quotes for a message: control characters escaped, long text cut.
+
+    A table is somebody else's text: printed raw, a carriage return or an escape sequence could
+    hide from the reader what a line really says.
+    """
+    short = text if len(text) <= limit else text[: limit - 1] + "…"
+    return '"' + printable(short) + '"'
+
+
+def printable(text: str) -> str:
+    """`text` with everything that a terminal would not print replaced by `\\xNN` escapes."""
+    if text.isprintable():
+        return text
+    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+
+
+def _escaped(character: str) -> str:
+    if "\udc80" <= character <= "\udcff":  # a byte that was not UTF-8, as surrogateescape keeps it
+        return f"\\x{ord(character) & 0xFF:02x}"
+    return character.encode("unicode_escape").decode()

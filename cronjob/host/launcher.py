@@ -1,0 +1,425 @@
+"""Wraps the guardian process: the daemon's end of the socket, its start, loss and restart."""
+
+import asyncio
+import contextlib
+import os
+import signal
+import socket
+import sys
+from collections import deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+from cronjob.core.run import Ending
+from cronjob.errors import LaunchError
+from cronjob.host import guardian
+from cronjob.host.guardian import Process
+from cronjob.ports import Command, Ended, Started
+
+Message = dict[str, Any]
+
+READY_SECONDS = 5.0  #: a guardian that says nothing for so long is given up
+STOP_MARGIN_SECONDS = 10.0  #: beyond the grace: its 5 s of killing and a loaded machine
+ORPHAN_SECONDS = 0.5  #: how long a new guardian waits for the orphans of the old one to die
+RETRY_SECONDS = 1.0  #: between two tries to start a guardian
+PIPE_BYTES = 1 << 16  #: text up to this size is tried in a pipe, more goes to a memory file
+STOPPING = "the launcher is stopping"
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """A launch, ready to be sent; `output` is this request's own duplicate."""
+
+    attempt: str
+    command: Command
+    output: int
+
+
+class GuardianProcess:
+    """One running guardian as the daemon sees it; `gone` is called once, after its last words."""
+
+    def __init__(
+        self, heard: Callable[[Message], None], gone: Callable[["GuardianProcess"], None]
+    ) -> None:
+        self._loop = asyncio.get_running_loop()
+        self._heard = heard
+        self._gone = gone
+        self.over: asyncio.Future[None] = self._loop.create_future()  #: done after `gone`
+        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
+        self.channel = guardian.Channel(ours)
+        with theirs:
+            try:
+                self.pid, self._pidfd = spawn(theirs)
+            except OSError:
+                ours.close()
+                raise
+        self._loop.add_reader(ours, self._read)
+        self._loop.add_reader(self._pidfd, self._exited)
+
+    def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
+        """Send or queue; the descriptors are closed when they are sent."""
+        self.channel.send(message, descriptors)
+        if self.channel.unsent:
+            self._loop.add_writer(self.channel.socket, self._write)
+
+    def kill(self) -> None:
+        """SIGKILL; `gone` follows."""
+        if self._pidfd >= 0:
+            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def _write(self) -> None:
+        self.channel.flush()
+        if not self.channel.unsent:
+            self._loop.remove_writer(self.channel.socket)
+
+    def _read(self) -> None:
+        try:
+            messages = self.channel.receive()
+        except BlockingIOError:
+            return
+        except EOFError:
+            self._loop.remove_reader(self.channel.socket)
+            self.kill()  # without its socket it is of no use, should it live at all
+            return
+        for message, _ in messages:
+            # One turn of the loop each: a callback that fails costs only its own message.
+            self._loop.call_soon(self._heard, message)
+
+    def _exited(self) -> None:
+        with contextlib.suppress(EOFError, BlockingIOError):
+            while True:
+                for message, _ in self.channel.receive():
+                    self._loop.call_soon(self._heard, message)
+        self._loop.remove_reader(self.channel.socket)
+        self._loop.remove_writer(self.channel.socket)
+        self._loop.remove_reader(self._pidfd)
+        self.channel.close()
+        os.close(self._pidfd)
+        self._pidfd = -1
+        os.waitpid(self.pid, 0)
+        self._loop.call_soon(self._gone, self)
+        self._loop.call_soon(self.over.set_result, None)
+
+
+def spawn(stream: socket.socket) -> tuple[int, int]:
+    """The pid and a pidfd of a new guardian which talks over `stream`.
+
+    It starts with every signal blocked, so that a Ctrl-C before it has its own session, which
+    is meant for the daemon, does not end it.
+    """
+    os.set_inheritable(stream.fileno(), True)
+    argv = [sys.executable, "-I", "-S", guardian.__file__, str(stream.fileno())]
+    kept = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
+    pid = os.posix_spawn(
+        sys.executable,
+        argv,
+        {"LC_ALL": "C.UTF-8", **kept},
+        file_actions=[
+            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
+            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
+        ],
+        setsigmask=signal.valid_signals(),
+    )
+    try:
+        return pid, os.pidfd_open(pid)
+    except OSError:
+        os.kill(pid, signal.SIGKILL)
+        os.waitpid(pid, 0)
+        raise
+
+
+def standard_input(command: Command) -> tuple[int, ...]:
+    """A descriptor from which the command reads its text; none without a text.
+
+    A memory file can be opened again by its reader whoever it is; a pipe is given to the user.
+    """
+    text = command.stdin.encode("utf-8", "surrogateescape")
+    if not text:
+        return ()
+    if len(text) <= PIPE_BYTES:
+        reading, writing = os.pipe()
+        os.set_blocking(writing, False)
+        try:
+            if os.geteuid() == 0:
+                os.fchown(reading, command.uid, command.gid)
+            if os.write(writing, text) == len(text):
+                return (reading,)
+        except OSError:
+            pass  # a pipe made small by the user's quota, or an owner that cannot be
+        finally:
+            os.close(writing)
+        os.close(reading)
+    descriptor = os.memfd_create("stdin")
+    with open(os.dup(descriptor), "wb") as file:
+        file.write(text)
+    os.lseek(descriptor, 0, os.SEEK_SET)
+    return (descriptor,)
+
+
+class GuardedLauncher:
+    """The `Launcher` of a real machine. Callbacks run on the loop's thread, never inside a call.
+
+    It makes the daemon a subreaper: what a dead guardian leaves falls to the daemon, which kills
+    it. A process below the daemon that shares the daemon's session is the daemon's own, because
+    every job has a session of its own, and is left alone.
+    """
+
+    def __init__(
+        self, *, started: Started, ended: Ended, lost: Callable[[], None] = lambda: None
+    ) -> None:
+        self._started = started
+        self._ended = ended
+        self._lost = lost
+        self._guardian: GuardianProcess | None = None
+        self._pids: set[int] = set()  #: of guardians that live, ready or not
+        self._flying: dict[str, None] = {}  #: attempts not reported as ended, in order
+        self._queue: deque[Request] = deque()  #: launches that wait for a guardian
+        self._opening: tuple[GuardianProcess, asyncio.Future[None]] | None = None
+        self._stopping = False
+        self._stopped = False  #: the guardian said so: its end is no loss
+        self._recovery: asyncio.Task[None] | None = None
+        self._sweeps: set[asyncio.Task[None]] = set()
+        self.survivors: tuple[int, ...] = ()  #: pids that the stop could not end
+        self._handlers: dict[str, Callable[[Message], None]] = {
+            "ready": self._on_ready,
+            "refused": self._on_refused,
+            "started": self._on_started,
+            "ended": self._on_ended,
+            "stopped": self._on_stopped,
+        }
+
+    @property
+    def guardian_pid(self) -> int | None:
+        """The guardian that is in charge; None between two of them."""
+        return self._guardian.pid if self._guardian else None
+
+    async def start(self) -> None:
+        """Start the guardian; LaunchError when it does not get ready, with the reason."""
+        guardian.prctl(guardian.PR_SET_CHILD_SUBREAPER, 1)
+        await self._open()
+
+    def launch(self, attempt: str, command: Command, output: int) -> None:
+        """Start `command`; `output` may be closed as soon as this returns."""
+        self._flying[attempt] = None
+        if self._stopping:
+            self._refuse(attempt, STOPPING)
+            return
+        try:
+            request = Request(attempt, command, os.dup(output))
+        except OSError as error:
+            self._refuse(attempt, f"cannot pass on the output: {error.strerror}")
+            return
+        if self._guardian is None:
+            self._queue.append(request)
+        else:
+            self._send(self._guardian, request)
+
+    def end(self, attempt: str, grace: float) -> None:
+        """TERM to the attempt's whole tree, KILL after `grace` seconds."""
+        for request in self._queue:
+            if request.attempt == attempt:
+                self._queue.remove(request)
+                os.close(request.output)
+                self._refuse(attempt, "it was ended before it was started")
+                return
+        if self._guardian is not None:
+            self._guardian.send({"op": "end", "id": attempt, "grace": grace})
+
+    async def stop(self, grace: float) -> None:
+        """End whatever any attempt left behind within `grace` and 5 s, then the guardian."""
+        self._stopping = True
+        self._refuse_queue(STOPPING)
+        await self._recovered()
+        if self._guardian is not None:
+            await self._stop(self._guardian, grace)
+        await self._recovered()
+        await asyncio.sleep(0)  # refusals are reported before this returns
+
+    async def _stop(self, process: GuardianProcess, grace: float) -> None:
+        loop = asyncio.get_running_loop()
+        process.send({"op": "stop", "grace": grace})
+        timer = loop.call_later(grace + STOP_MARGIN_SECONDS, process.kill)
+        await asyncio.shield(process.over)
+        timer.cancel()
+
+    async def _recovered(self) -> None:
+        if self._recovery is not None:
+            await self._recovery
+        await asyncio.gather(*self._sweeps)
+
+    async def _open(self) -> None:
+        """Start a guardian, wait until it is ready, send it what waited."""
+        try:
+            process = GuardianProcess(self._hear, self._on_gone)
+        except OSError as error:
+            raise LaunchError(f"cannot start the launcher: {error.strerror}") from error
+        self._pids.add(process.pid)
+        ready = asyncio.get_running_loop().create_future()
+        self._opening = (process, ready)
+        try:
+            async with asyncio.timeout(READY_SECONDS):
+                await ready
+        except BaseException as error:
+            process.kill()
+            await process.over
+            if isinstance(error, TimeoutError):
+                text = f"the launcher was not ready within {READY_SECONDS:.0f} s"
+                raise LaunchError(text) from None
+            raise
+        finally:
+            self._opening = None
+        self._guardian = process
+        while self._queue:
+            self._send(process, self._queue.popleft())
+
+    def _send(self, process: GuardianProcess, request: Request) -> None:
+        command = request.command
+        try:
+            text = standard_input(command)
+        except (OSError, ValueError) as error:
+            os.close(request.output)
+            self._refuse(request.attempt, f"cannot prepare its standard input: {error}")
+            return
+        message = {
+            "op": "launch",
+            "id": request.attempt,
+            "argv": command.argv,
+            "env": dict(command.environment),
+            "cwd": command.cwd,
+            "uid": command.uid,
+            "gid": command.gid,
+            "groups": command.groups,
+            "umask": command.umask,
+            "stdin": bool(text),
+        }
+        process.send(message, (request.output, *text))
+
+    def _refuse(self, attempt: str, error: str) -> None:
+        ending = Ending(error=error)
+        asyncio.get_running_loop().call_soon(self._finish, attempt, ending)
+
+    def _refuse_queue(self, error: str) -> None:
+        while self._queue:
+            request = self._queue.popleft()
+            os.close(request.output)
+            self._refuse(request.attempt, error)
+
+    def _finish(self, attempt: str, ending: Ending) -> None:
+        if attempt in self._flying:
+            del self._flying[attempt]
+            self._ended(attempt, ending)
+
+    def _hear(self, message: Message) -> None:
+        self._handlers[message["op"]](message)
+
+    def _on_ready(self, _: Message) -> None:
+        self._opened(None)
+
+    def _on_refused(self, message: Message) -> None:
+        self._opened(message["error"])
+
+    def _opened(self, error: str | None) -> None:
+        if self._opening is None or self._opening[1].done():
+            return
+        if error is None:
+            self._opening[1].set_result(None)
+        else:
+            self._opening[1].set_exception(LaunchError(error))
+
+    def _on_started(self, message: Message) -> None:
+        if message["id"] in self._flying:
+            self._started(message["id"], message["pid"], message["note"])
+
+    def _on_ended(self, message: Message) -> None:
+        ending = Ending(
+            status=message["status"],
+            error=message["error"],
+            lost=message["status"] is None and not message["error"],
+            user_seconds=message.get("user", 0.0),
+            system_seconds=message.get("system", 0.0),
+            max_rss=message.get("maxrss", 0),
+            left_behind=message.get("left", 0),
+            survivors=tuple(message.get("survivors", ())),
+        )
+        self._finish(message["id"], ending)
+
+    def _on_stopped(self, message: Message) -> None:
+        self.survivors = tuple(message["survivors"])
+        self._stopped = True
+
+    def _on_gone(self, process: GuardianProcess) -> None:
+        """After everything it said; a loss unless it was told to stop and did."""
+        self._pids.discard(process.pid)
+        if self._opening is not None and self._opening[0] is process:
+            self._opened("the launcher ended before it was ready")
+        if process is not self._guardian:
+            return
+        self._guardian = None
+        if not self._stopped:
+            self._recovery = asyncio.get_running_loop().create_task(self._recover())
+
+    async def _recover(self) -> None:
+        """Say so, kill the orphans, report what was lost, start anew."""
+        waiting = {request.attempt for request in self._queue}
+        flying = [attempt for attempt in self._flying if attempt not in waiting]
+        self._lost()
+        await asyncio.wait([self._sweep()], timeout=ORPHAN_SECONDS)
+        for attempt in flying:
+            self._finish(attempt, Ending(lost=True))
+        while not self._stopping:
+            try:
+                await self._open()
+            except LaunchError as error:
+                self._refuse_queue(str(error))
+                await asyncio.sleep(RETRY_SECONDS)
+            else:
+                return
+
+    def _sweep(self) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(self._kill_orphans())
+        self._sweeps.add(task)
+        task.add_done_callback(self._sweeps.discard)
+        return task
+
+    async def _kill_orphans(self) -> None:
+        """SIGKILL until nothing is left, at most 5 s; what dies later is reaped then."""
+        loop = asyncio.get_running_loop()
+        limit = loop.time() + guardian.KILL_SECONDS
+        orphans: list[Process] = []
+        while loop.time() < limit:
+            with contextlib.suppress(OSError):  # no descriptor for a walk: soon again
+                orphans = self._orphans()
+                if not orphans:
+                    return
+                for process in orphans:
+                    guardian.send_signal(process, signal.SIGKILL)
+            await asyncio.sleep(guardian.WALK_SECONDS)
+        self._await_orphans(orphans)
+
+    def _orphans(self) -> list[Process]:
+        """What a guardian left, after reaping what is dead of it."""
+        here, session = os.getpid(), os.getsid(0)
+        children = map(guardian.read_process, guardian.children_of(here))
+        own = {child.pid for child in children if child and child.session == session}
+        found = guardian.walk(own | self._pids)
+        for process in found:
+            if process.parent == here and not process.live:
+                with contextlib.suppress(ChildProcessError):
+                    os.waitpid(process.pid, os.WNOHANG)
+        return found
+
+    def _await_orphans(self, orphans: list[Process]) -> None:
+        """Sleep until one of those that cannot be killed now is dead after all."""
+        loop = asyncio.get_running_loop()
+
+        def died(pidfd: int) -> None:
+            loop.remove_reader(pidfd)
+            os.close(pidfd)
+            self._sweep()
+
+        for process in orphans:
+            if process.parent == os.getpid():
+                with contextlib.suppress(OSError):
+                    pidfd = os.pidfd_open(process.pid)
+                    loop.add_reader(pidfd, died, pidfd)
