@@ -1,0 +1,144 @@
+"""A real daemon as a child process, for tests that look at it from outside."""
+
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import time
+from datetime import datetime
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+HANG = 60.0  #: seconds after which a test that waits for the daemon gives up
+
+
+class DaemonProcess:
+    """`cronjob daemon` on one table, its log read line by line."""
+
+    def __init__(
+        self, folder: Path, table: str, *options: str, environment: dict[str, str] | None = None
+    ) -> None:
+        self.folder = folder
+        self.table = folder / "table.tab"
+        self.write_table(table)
+        self.log: list[str] = []
+        self._partial = b""
+        self._process = subprocess.Popen(
+            self.command(*options),
+            stderr=subprocess.PIPE,
+            stdin=subprocess.DEVNULL,
+            env={**os.environ, **(environment or {})},
+        )
+
+    def command(self, *options: str) -> list[str]:
+        """The command line of this daemon."""
+        folders = ("--state", str(self.folder / "state"), "--runtime", str(self.folder / "run"))
+        return [
+            *(sys.executable, "-m", "cronjob", "daemon", "--log", "stderr"),
+            *("--table", str(self.table), *folders, *options),
+        ]
+
+    def write_table(self, text: str) -> None:
+        """Replace the table."""
+        self.table.write_text(text)
+        self.table.chmod(0o644)
+
+    @property
+    def pid(self) -> int:
+        """The daemon's own pid."""
+        return self._process.pid
+
+    @property
+    def launcher_pid(self) -> int:
+        """The launcher's pid: the daemon's only child."""
+        children = Path(f"/proc/{self.pid}/task/{self.pid}/children").read_text().split()
+        assert len(children) == 1, children
+        return int(children[0])
+
+    def wait_for(self, pattern: str, count: int = 1, *, hang: float = HANG) -> list[str]:
+        """The log lines that match, as soon as there are `count` of them."""
+        limit = time.monotonic() + hang
+        while True:
+            found = [line for line in self.log if re.search(pattern, line)]
+            if len(found) >= count:
+                return found
+            if not self._read(limit - time.monotonic()):
+                tail = "\n".join(self.log[-30:])
+                raise AssertionError(f"{len(found)} of {count} lines match {pattern!r}:\n{tail}")
+
+    def read_until(self, end: datetime) -> None:
+        """Go on reading the log until the wall clock says `end`."""
+        while (left := end.timestamp() - time.clock_gettime(time.CLOCK_REALTIME)) > 0:
+            self._read(left)
+
+    def signal(self, number: signal.Signals) -> None:
+        """Send a signal to the daemon."""
+        self._process.send_signal(number)
+
+    def wait(self, hang: float = HANG) -> int:
+        """Read its log to the end; its exit status."""
+        limit = time.monotonic() + hang
+        while self._read(limit - time.monotonic()):
+            pass
+        return self._process.wait(max(limit - time.monotonic(), 1))
+
+    def stop(self) -> int:
+        """Ask it to stop; its exit status."""
+        if self._process.poll() is None:
+            self.signal(signal.SIGTERM)
+        return self.wait()
+
+    def _read(self, seconds: float) -> bool:
+        assert self._process.stderr is not None
+        descriptor = self._process.stderr.fileno()
+        if seconds <= 0 or not select.select([descriptor], [], [], seconds)[0]:
+            return False
+        chunk = os.read(descriptor, 1 << 16)
+        *lines, self._partial = (self._partial + chunk).split(b"\n")
+        self.log += [line.decode("utf-8", "replace") for line in lines]
+        return bool(chunk)
+
+    def __enter__(self) -> Self:
+        self.wait_for(r"started: \d+ entries")
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            self.stop()
+        finally:
+            self._process.kill()
+            self._process.wait()
+            if self._process.stderr is not None:
+                self._process.stderr.close()
+
+
+def processes_with(variable: str) -> set[int]:
+    """The pids of live processes whose environment holds `variable` (`NAME=value` or a prefix)."""
+    wanted = os.fsencode(variable)
+    found = set()
+    for folder in Path("/proc").iterdir():
+        if folder.name.isdigit() and is_alive(int(folder.name)):
+            try:
+                environment = (folder / "environ").read_bytes()
+            except OSError:
+                continue
+            if any(item.startswith(wanted) for item in environment.split(b"\0")):
+                found.add(int(folder.name))
+    return found
+
+
+def is_alive(pid: int) -> bool:
+    """Whether the process exists and is no zombie."""
+    try:
+        status = Path(f"/proc/{pid}/stat").read_text(errors="replace")
+    except OSError:
+        return False
+    return status.rpartition(")")[2].split()[0] not in ("Z", "X")

@@ -1,0 +1,70 @@
+"""A daemon that is not root."""
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from tests.system.daemon_process import DaemonProcess
+
+PACKAGES = ("cronjob", "croniter", "pendulum", "dateutil", "tzdata", "six")
+NOBODY = 65534
+PYTHON = "/usr/bin/python3"
+
+
+def _same_python() -> bool:
+    """Whether everybody's interpreter can use our packages."""
+    script = "import sys; print(*sys.version_info[:2])"
+    try:
+        version = subprocess.run(
+            [PYTHON, "-c", script], capture_output=True, text=True, check=True, timeout=60
+        )
+    except (OSError, subprocess.CalledProcessError):
+        return False
+    return version.stdout.split() == [str(part) for part in sys.version_info[:2]]
+
+
+def _copy_packages(folder: Path) -> None:
+    """Put what the daemon imports where everybody can read it."""
+    for name in PACKAGES:
+        spec = importlib.util.find_spec(name)
+        if spec is None or spec.origin is None:
+            continue
+        origin = Path(spec.origin)
+        if origin.name == "__init__.py":
+            shutil.copytree(origin.parent, folder / name)
+        else:
+            shutil.copy(origin, folder)
+
+
+class NobodysDaemon(DaemonProcess):
+    """A daemon of the account `nobody`."""
+
+    def command(self, *options: str) -> list[str]:
+        """The same, after giving up root."""
+        ids = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
+        own = super().command(*options)[1:]
+        return ["setpriv", *ids, "env", f"PYTHONPATH={self.folder}", PYTHON, *own]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif(not _same_python(), reason=f"{PYTHON} is not the Python of this environment")
+def test_it_runs_its_own_entries_and_says_which_it_cannot(tmp_path: Path) -> None:
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o755)
+    _copy_packages(tmp_path)
+    for name in ("state", "run"):
+        (tmp_path / name).mkdir()
+        os.chown(tmp_path / name, NOBODY, NOBODY)
+    table = "@reboot name=mine nobody id -un\n@reboot name=theirs root id -un\n"
+    with NobodysDaemon(tmp_path, table) as daemon:
+        daemon.wait_for("mine: nobody")
+        daemon.wait_for("mine@.* attempt 1 succeeded")
+        (line,) = daemon.wait_for("theirs is not run")
+        assert "table.tab:2: theirs is not run: it is for root" in line
+        assert daemon.stop() == 0
+    assert not [line for line in daemon.log if "theirs@" in line]
