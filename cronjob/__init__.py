@@ -6,8 +6,8 @@ croniter alone costs 50 ms.
 """
 
 from importlib import import_module
-from typing import TYPE_CHECKING
 
+TYPE_CHECKING = False  # typing itself is not worth its memory in the launcher
 if TYPE_CHECKING:
     from cronjob.core.entry import Entry, Problem, Setting, Table
     from cronjob.core.fields import Fields

@@ -77,6 +77,7 @@ class _Items:
     values: set[int]
     special: list[str]
     warnings: list[str]
+    drawn: bool = False  #: `H` or `~` was among them
 
 
 def parse_column(text: str, unit: Unit, *, classic: bool = False, seed: str = "") -> Column:
@@ -85,12 +86,12 @@ def parse_column(text: str, unit: Unit, *, classic: bool = False, seed: str = ""
     `seed` fixes what `~` and `H` draw; equal seeds draw equal values, always.
     Raises `ColumnError` saying what was found and what is allowed.
     """
-    drawn = "~" in text or "H" in text
-    return _parse(text, UNITS.index(unit), classic, seed if drawn else "", drawn)
+    seeded = "~" in text or "H" in text
+    return _parse(text, UNITS.index(unit), classic, seed if seeded else "")
 
 
 @lru_cache(maxsize=8192)
-def _parse(text: str, index: int, classic: bool, seed: str, drawn: bool) -> Column:
+def _parse(text: str, index: int, classic: bool, seed: str) -> Column:
     unit = UNITS[index]
     items = _Items(set(), [], [])
     offset = 0
@@ -104,7 +105,7 @@ def _parse(text: str, index: int, classic: bool, seed: str, drawn: bool) -> Colu
     star = text.startswith("*")
     values = tuple(sorted(items.values))
     canonical = _canonical(values, star, items.special, unit)
-    rule = text if drawn else canonical
+    rule = text if items.drawn else canonical
     special = tuple(dict.fromkeys(items.special))
     return Column(values, star, special, canonical, rule, tuple(items.warnings))
 
@@ -135,8 +136,10 @@ def _read_item(item: str, unit: Unit, items: _Items, *, classic: bool, seed: str
             items.special.append(_special(item, unit))
         elif shape == "random":
             items.values.add(_random(item, groups, unit, seed))
+            items.drawn = True
         elif shape == "hash":
             items.values.update(_hashed(item, groups, unit, seed))
+            items.drawn = True
         else:
             _read_plain(item, groups, unit, items)
         return
@@ -252,8 +255,11 @@ def _check_special(text: str, items: _Items) -> None:
 
 
 def _canonical(values: tuple[int, ...], star: bool, special: list[str], unit: Unit) -> str:
-    if special or not star:
-        return ",".join([*map(str, values), *dict.fromkeys(special)])
+    if special:
+        plain = [_canonical(values, star, [], unit)] if values else []
+        return ",".join([*plain, *dict.fromkeys(special)])
+    if not star:
+        return ",".join(map(str, values))
     # A star column always holds the lowest value, so `*/n` or `*/n,…` can say any star set.
     size = unit.top - unit.low + 1
     step = values[1] - values[0] if len(values) > 1 else size
@@ -280,7 +286,8 @@ def _not_understood(item: str, unit: Unit) -> str:
         return f"{unit.label} list has an empty item"
     if item == "?":
         return f"{found} is not cron's; write *"
-    if stepped := re.fullmatch(r"(\d{1,4})/(\d+)", item, re.ASCII):
+    stepped = re.fullmatch(r"(\d{1,4})/(\d*[1-9]\d*)", item, re.ASCII)
+    if stepped and unit.low <= int(stepped[1]) <= unit.top:
         first, step = stepped.groups()
         return f"{found} has a step but no range; write {first}-{unit.top}/{step}"
     names = f", {unit.names[0]}-{unit.names[-1]}" if unit.names else ""

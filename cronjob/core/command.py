@@ -2,6 +2,8 @@
 
 import re
 
+_BEFORE_BARE_PERCENT = re.compile(r"(?:[^\\%]|\\.?)*", re.DOTALL)
+_ESCAPED = re.compile(r"\\(.)", re.DOTALL)
 _PERCENT = re.compile(r"\\%|%")
 _ASSIGNMENT = re.compile(r"[A-Za-z_]\w*=", re.ASCII)
 _WORD = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*", re.ASCII)
@@ -12,13 +14,15 @@ def split_stdin(text: str) -> tuple[str, str]:
     r"""The command, and the text on its standard input (POSIX crontab, cronie do_command.c).
 
     The first bare `%` ends the command, further ones are newlines, `\%` is a percent sign and
-    other backslashes stay.  Text that does not end in a newline gets one.
+    other backslashes stay.  Text that does not end in a newline gets one.  In the command a
+    backslash may itself be escaped, so `\\%` is two backslashes and a bare `%` there.
     """
     if "%" not in text:
         return text, ""
-    marked = _PERCENT.sub(lambda match: "%" if match[0] == "\\%" else "\0", text)
-    command, bare, rest = marked.partition("\0")
-    stdin = rest.replace("\0", "\n") if bare else ""
+    match = _BEFORE_BARE_PERCENT.match(text)
+    end = match.end() if match else 0
+    command = _ESCAPED.sub(lambda pair: "%" if pair[1] == "%" else pair[0], text[:end])
+    stdin = _PERCENT.sub(lambda sign: "\n" if sign[0] == "%" else "%", text[end + 1 :])
     return command, stdin + "\n" if stdin and not stdin.endswith("\n") else stdin
 
 

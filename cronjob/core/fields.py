@@ -78,7 +78,8 @@ class FieldError(ValueError):
     """A field that cannot be understood: what was found and what is allowed."""
 
 
-_UNITS = {"s": SECOND, "m": 60 * SECOND, "h": 3600 * SECOND, "d": DAY}
+_SECONDS = {"s": 1, "m": 60, "h": 3600, "d": 86400}
+_LONGEST = 36500 * DAY
 _COMPACT = re.compile(r"(?:\d{1,9}[smhd])+", re.ASCII)
 _ISO = re.compile(r"P(?=.)(?:\d+D|\d+W)?(?:T(?=.)(?:\d+H)?(?:\d+M)?(?:[\d.]+S)?)?", re.ASCII)
 
@@ -90,9 +91,9 @@ def parse_duration(text: str) -> timedelta:
     """
     if _COMPACT.fullmatch(text):
         parts = re.findall(r"(\d+)([smhd])", text)
-        total = sum((int(number) * _UNITS[unit] for number, unit in parts), timedelta())
-        if total <= 36500 * DAY:
-            return total
+        total = sum(int(number) * _SECONDS[unit] for number, unit in parts)
+        if total <= _LONGEST.total_seconds():
+            return timedelta(seconds=total)
     elif _ISO.fullmatch(text):
         import pendulum
 
@@ -100,7 +101,7 @@ def parse_duration(text: str) -> timedelta:
             parsed = pendulum.parse(text)
         except (ValueError, OverflowError):
             parsed = None
-        if isinstance(parsed, pendulum.Duration) and parsed.as_timedelta() <= 36500 * DAY:
+        if isinstance(parsed, pendulum.Duration) and parsed.as_timedelta() <= _LONGEST:
             return parsed.as_timedelta()
     raise FieldError("a duration like 90s, 5m, 1h30m, 2d or PT5M")
 
@@ -187,7 +188,9 @@ def _retry_on(text: str) -> RetryOn:
             kinds.add(item)
             continue
         try:
-            (excluded if item.startswith("!") else codes).append(_code_range(item.lstrip("!")))
+            (excluded if item.startswith("!") else codes).append(
+                _code_range(item.removeprefix("!"))
+            )
         except FieldError:
             allowed = ", ".join(RETRY_KINDS)
             raise FieldError(

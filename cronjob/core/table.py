@@ -125,8 +125,8 @@ class _Reader:
             return
         if "\0" in line:
             self.error(number, line.index("\0"), "a NUL byte; a line is text")
-        elif (match := _SETTING.fullmatch(line, start)) and not line.startswith(
-            f"{DEFAULTS} ", start
+        elif (match := _SETTING.fullmatch(line, start)) and (
+            self.classic or not line.startswith(f"{DEFAULTS} ", start)
         ):
             self._read_setting(number, start, match)
         else:

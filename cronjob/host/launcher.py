@@ -9,12 +9,15 @@ import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from cronjob.core.run import Ending
 from cronjob.errors import LaunchError
-from cronjob.host import guardian
-from cronjob.host.guardian import Process
+from cronjob.host import processes
+from cronjob.host.channel import Channel
+from cronjob.host.processes import PR_SET_CHILD_SUBREAPER, Process, prctl
+from cronjob.host.sweep import KILL_SECONDS, WALK_SECONDS
 from cronjob.ports import Command, Ended, Started
 
 Message = dict[str, Any]
@@ -24,6 +27,14 @@ STOP_MARGIN_SECONDS = 10.0  #: beyond the grace: its 5 s of killing and a loaded
 ORPHAN_SECONDS = 0.5  #: how long a new guardian waits for the orphans of the old one to die
 RETRY_SECONDS = 1.0  #: between two tries to start a guardian
 PIPE_BYTES = 1 << 16  #: text up to this size is tried in a pipe, more goes to a memory file
+ROOT = str(Path(__file__).parents[2])  #: the folder that holds this package
+#: -I -S keep site-packages out, which the guardian does not need, so it is told where we are.
+BOOT = """
+import sys
+sys.path.append(sys.argv[1])
+from cronjob.host.guardian import main
+sys.exit(main(int(sys.argv[2])))
+"""
 STOPPING = "the launcher is stopping"
 
 
@@ -47,7 +58,7 @@ class GuardianProcess:
         self._gone = gone
         self.over: asyncio.Future[None] = self._loop.create_future()  #: done after `gone`
         ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.channel = guardian.Channel(ours)
+        self.channel = Channel(ours)
         with theirs:
             try:
                 self.pid, self._pidfd = spawn(theirs)
@@ -109,7 +120,7 @@ def spawn(stream: socket.socket) -> tuple[int, int]:
     is meant for the daemon, does not end it.
     """
     os.set_inheritable(stream.fileno(), True)
-    argv = [sys.executable, "-I", "-S", guardian.__file__, str(stream.fileno())]
+    argv = [sys.executable, "-I", "-S", "-c", BOOT, ROOT, str(stream.fileno())]
     kept = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
     pid = os.posix_spawn(
         sys.executable,
@@ -196,7 +207,7 @@ class GuardedLauncher:
 
     async def start(self) -> None:
         """Start the guardian; LaunchError when it does not get ready, with the reason."""
-        guardian.prctl(guardian.PR_SET_CHILD_SUBREAPER, 1)
+        prctl(PR_SET_CHILD_SUBREAPER, 1)
         await self._open()
 
     def launch(self, attempt: str, command: Command, output: int) -> None:
@@ -385,7 +396,7 @@ class GuardedLauncher:
     async def _kill_orphans(self) -> None:
         """SIGKILL until nothing is left, at most 5 s; what dies later is reaped then."""
         loop = asyncio.get_running_loop()
-        limit = loop.time() + guardian.KILL_SECONDS
+        limit = loop.time() + KILL_SECONDS
         orphans: list[Process] = []
         while loop.time() < limit:
             with contextlib.suppress(OSError):  # no descriptor for a walk: soon again
@@ -393,16 +404,16 @@ class GuardedLauncher:
                 if not orphans:
                     return
                 for process in orphans:
-                    guardian.send_signal(process, signal.SIGKILL)
-            await asyncio.sleep(guardian.WALK_SECONDS)
+                    processes.send_signal(process, signal.SIGKILL)
+            await asyncio.sleep(WALK_SECONDS)
         self._await_orphans(orphans)
 
     def _orphans(self) -> list[Process]:
         """What a guardian left, after reaping what is dead of it."""
         here, session = os.getpid(), os.getsid(0)
-        children = map(guardian.read_process, guardian.children_of(here))
+        children = map(processes.read_process, processes.child_listing()(here))
         own = {child.pid for child in children if child and child.session == session}
-        found = guardian.walk(own | self._pids)
+        found = processes.walk(own | self._pids)
         for process in found:
             if process.parent == here and not process.live:
                 with contextlib.suppress(ChildProcessError):
