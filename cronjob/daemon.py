@@ -25,7 +25,7 @@ from cronjob.core.events import (
     WakeAt,
     Woken,
 )
-from cronjob.core.report import Priority, Report, output_line, refused
+from cronjob.core.report import Priority, Report, counted, output_line, refused
 from cronjob.core.run import Ending, RunState, attempt_key
 from cronjob.core.state import State
 from cronjob.errors import LaunchError
@@ -290,9 +290,10 @@ class Daemon:
     def _report_loaded(self, what: str) -> None:
         at = self._state.timetable.next_at
         following = f", the next fire time is {at:%F %T}Z" if at else ", nothing is planned"
-        tables = len(self._files.tables)
-        text = f"{what}: {len(self._state.entries)} entries of {tables} tables{following}"
-        self._tell(Priority.INFO, what, f"{text}, {self._options.slots} slots")
+        entries = counted(len(self._state.entries), "entry", "entries")
+        tables = counted(len(self._files.tables), "table")
+        slots = counted(self._options.slots, "slot")
+        self._tell(Priority.INFO, what, f"{what}: {entries} of {tables}, {slots}{following}")
 
     # -- small things ----------------------------------------------------------------------------
 

@@ -41,6 +41,7 @@ from cronjob.core.timetable import Node
 def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
     """Apply one event."""
     draft = _Draft(state, event.moment)
+    draft.look_at_the_clocks()
     match event:
         case Loaded():
             draft.load(event)
@@ -64,6 +65,7 @@ class _Draft:
         self.before = state
         self.moment = moment
         self.effects: list[Effect] = []
+        self.remembers = False  # whether all fire times up to now are dealt with by this step
         self.slots_used = state.slots_used
         self.entries = state.entries
         self.timetable = state.timetable
@@ -74,6 +76,23 @@ class _Draft:
         self.passes, self.repeats_until = state.passes, state.repeats_until
         self.sequence = state.sequence
         self.stopping, self.interrupted = state.stopping, list(state.interrupted)
+
+    def look_at_the_clocks(self) -> None:
+        """A step back makes wildcard schedules follow; fixed ones wait until it is made up for."""
+        seen, moment = self.before.seen, self.moment
+        if seen is None:
+            return
+        elapsed = timedelta(seconds=moment.monotonic - seen.monotonic)
+        by = (moment.now - seen.now) - elapsed
+        if abs(by) < policy.STEP:
+            return
+        self._announce(report.clock_stepped(by))
+        if by > timedelta():
+            return  # what it jumped over is due now, and late
+        self.passes += 1
+        self.repeats_until = max(seen.now, self.repeats_until or seen.now)
+        short = max(moment.now - by, self.repeats_until) - moment.now <= policy.LONG
+        self.timetable = self.timetable.replanned(moment.now, wildcards_only=short)
 
     # -- what an event leads to ------------------------------------------------------------------
 
@@ -99,15 +118,13 @@ class _Draft:
             nominal = at.astimezone(zone).replace(tzinfo=None, fold=0)
             self._begin(label, FireTime(at, nominal))
         for waiting in event.waiting:
-            if waiting.label in self.entries:
+            if waiting.label in self.entries and waiting.label not in starting:
                 self._begin(waiting.label, FireTime(waiting.at, waiting.nominal))
         self.catch_up()
-        if first:
-            self.effects.insert(0, Remember(now))
+        self.remembers |= first
 
     def catch_up(self) -> None:
         """Start what is due by either clock."""
-        self._look_at_the_clocks()
         self._run_timers()
         if not self.stopping:
             self._start_due()
@@ -128,11 +145,12 @@ class _Draft:
         if run is None or run.state is not RunState.RUNNING:
             return
         attempt = ended(run.attempt, event.ending, run.stop_reason, self.moment.monotonic)
+        cancelled = run.stop_reason is Outcome.CANCELLED
         run = replace(run.with_attempt(attempt), stop_reason=None)
         self.slots_used -= run.entry.slots
         self._announce(report.attempt_ended(run, attempt))
         if self.stopping:
-            if run.entry.schedule.reboot and attempt.outcome is Outcome.CANCELLED:
+            if run.entry.schedule.reboot and cancelled:
                 self.interrupted.append(run.label)
             self._finish(run, Move.ENDED)
         else:
@@ -145,6 +163,9 @@ class _Draft:
         waiting = len(self.runs) - len(running)
         self._announce(report.stopping(len(running), waiting, force or self.stopping))
         force = force or self.stopping
+        earliest = self.timetable.next_at
+        if not self.stopping and (earliest is None or earliest > self.moment.now):
+            self.remembers = True  # the next daemon is not to look at what was idle time
         self.stopping = True
         for run in running:
             self._end(run, Outcome.CANCELLED, 0.0 if force else _grace(run))
@@ -164,6 +185,8 @@ class _Draft:
             None if self.stopping else self.timetable.next_at,
             self.timers[0].due if self.timers else None,
         )
+        if self.remembers:
+            self.effects.insert(0, Remember(self.moment.now))  # before anything is launched
         if stopped and not self.before.stopped:
             self.effects.append(Stopped(_waiting(self.runs), tuple(self.interrupted)))
         elif awake != self.before.awake:
@@ -187,23 +210,7 @@ class _Draft:
         )
         return state, tuple(self.effects)
 
-    # -- the clocks ------------------------------------------------------------------------------
-
-    def _look_at_the_clocks(self) -> None:
-        """A step back makes wildcard schedules follow; fixed ones wait until it is made up for."""
-        seen, moment = self.before.seen, self.moment
-        if seen is None:
-            return
-        elapsed = timedelta(seconds=moment.monotonic - seen.monotonic)
-        by = (moment.now - seen.now) - elapsed
-        if abs(by) < policy.STEP:
-            return
-        self._announce(report.clock_stepped(by))
-        if by > timedelta():
-            return  # what it jumped over is due now, and late
-        self.timetable = self.timetable.replanned(moment.now, wildcards_only=-by <= policy.LONG)
-        self.passes += 1
-        self.repeats_until = max(seen.now, self.repeats_until or seen.now)
+    # -- what is due -----------------------------------------------------------------------------
 
     def _run_timers(self) -> None:
         while (run := self._due_timer()) is not None:
@@ -213,12 +220,11 @@ class _Draft:
                 self._make_ready(run.move(Move.DELAY_OVER))
 
     def _start_due(self) -> None:
-        now = self.moment.now
-        earliest = self.timetable.next_at
+        now, earliest = self.moment.now, self.timetable.next_at
         if earliest is None or earliest > now:
             return
         late = now - earliest
-        self.effects.append(Remember(now))
+        self.remembers = True
         self.timetable, taken = self.timetable.take(now)
         lost: list[Node] = []
         for node in taken:
@@ -256,7 +262,8 @@ class _Draft:
         run = replace(run, ready_at=self.moment.monotonic)
         self.runs[run.key] = run
         if not run.entry.slots and not self.stopping:
-            self._launch(run)  # it takes nothing that others wait for
+            if not self._drop_if_late(run):
+                self._launch(run)  # it takes nothing that others wait for
             return
         self.fresh.add(run.key)
         self.sequence += 1
@@ -270,16 +277,21 @@ class _Draft:
         granted = 0
         for place in self.ready:
             run = self.runs[place[3]]
-            if run.attempts and (reason := too_late(run, *self._clocks())) is not None:
-                self._announce(report.gave_up(run, reason))
-                self._finish(run, Move.DROPPED)
-            elif run.entry.slots <= self.before.slots - self.slots_used:
+            if not self._drop_if_late(run):
+                if run.entry.slots > self.before.slots - self.slots_used:
+                    break
                 self._launch(run)
-            else:
-                break
             granted += 1
         del self.ready[:granted]
         self._report_waiting()
+
+    def _drop_if_late(self, run: Run) -> bool:
+        """Give up a retry whose time is over."""
+        reason = too_late(run, *self._clocks()) if run.attempts else None
+        if reason is not None:
+            self._announce(report.gave_up(run, reason))
+            self._finish(run, Move.DROPPED)
+        return reason is not None
 
     def _launch(self, run: Run) -> None:
         now, monotonic = self._clocks()
@@ -291,7 +303,7 @@ class _Draft:
             waited=monotonic - run.ready_at,
         )
         if attempt.number == 1:
-            run = replace(run, retry_before=retry_before(run.entry, now))
+            run = replace(run, retry_before=retry_before(run.entry, run.fire.at, now))
         run = replace(run, attempts=(*run.attempts, attempt))
         self.runs[run.key] = run
         self.slots_used += run.entry.slots

@@ -49,7 +49,7 @@ def attempt_ended(run: Run, attempt: Attempt) -> Report:
         text += f" after {seconds(attempt.seconds)}"
     ending = attempt.ending
     if ending is not None and ending.left_behind:
-        text += f"; left {ending.left_behind} processes behind"
+        text += f"; left {counted(ending.left_behind, 'process', 'processes')} behind"
     if ending is not None and ending.survivors:
         text += "; could not end pids " + " ".join(map(str, ending.survivors))
     priority = Priority.INFO if good else Priority.WARNING
@@ -79,7 +79,7 @@ def gave_up(run: Run, reason: GaveUp) -> Report:
     """No attempt follows a failure that was worth one."""
     last = run.attempt
     text = (
-        f"{run.key}: {_GAVE_UP[reason]}, gave up after {len(run.attempts)} attempts, "
+        f"{run.key}: {_GAVE_UP[reason]}, gave up after {counted(len(run.attempts), 'attempt')}, "
         f"the last one {last.outcome}{_how(last)} ({run.entry.place})"
     )
     return Report("gave-up", Priority.ERROR, text, _fields(run, last))
@@ -93,7 +93,8 @@ def output_line(run: Run, attempt: Attempt, line: str) -> Report:
 def waits_for_slots(run: Run, pool: int, used: int, ahead: int) -> Report:
     """A run that is ready does not start at once."""
     need = "a slot" if run.entry.slots == 1 else f"{run.entry.slots} slots"
-    text = f"{run.key}: waits for {need}: {used} of {pool} are taken, {ahead} runs are ahead"
+    line = f"{counted(ahead, 'run')} ahead"
+    text = f"{run.key}: waits for {need}: {used} of {pool} are taken, {line}"
     return Report("run-waiting", Priority.INFO, text, _fields(run))
 
 
@@ -111,7 +112,8 @@ def refused(label: str, entry: Entry, why: str) -> Report:
 def missed(schedules: int, entries: int, since: datetime, until: datetime, why: str) -> Report:
     """Fire times that passed without a start."""
     text = (
-        f"{entries} entries of {schedules} schedules missed fire times between "
+        f"{counted(entries, 'entry', 'entries')} missed fire times of "
+        f"{counted(schedules, 'schedule')} between "
         f"{since:%F %T}Z and {until:%F %T}Z: {why}"
     )
     return Report("missed", Priority.WARNING, text)
@@ -127,13 +129,18 @@ def clock_stepped(by: timedelta) -> Report:
 def stopping(running: int, waiting: int, force: bool) -> Report:
     """The daemon has been asked to stop."""
     how = "ending at once" if force else "ending"
-    text = f"stopping: {how} {running} running attempts, {waiting} runs wait"
+    text = f"stopping: {how} {counted(running, 'attempt')}, {counted(waiting, 'run')} not begun"
     return Report("stopping", Priority.INFO, text)
 
 
 def shown_command(entry: Entry) -> str:
     """The command as a log shows it: control characters escaped."""
     return printable(entry.command)
+
+
+def counted(number: int, one: str, many: str = "") -> str:
+    """A number with its noun: `1 entry`, `3 entries`."""
+    return f"{number} {one if number == 1 else many or one + 's'}"
 
 
 def seconds(duration: float) -> str:

@@ -57,18 +57,20 @@ def backoff(retry: Retry, retries_made: int, chance: float) -> timedelta:
 
     `chance` is a random number in [0, 1), drawn by the caller.
     """
-    doubled = retry.delay * 2 ** min(retries_made, 40) if retry.delay else retry.delay
-    return min(doubled, retry.longest) * (1 - SPREAD + 2 * SPREAD * chance)
+    doubled = retry.delay.total_seconds() * 2.0 ** min(retries_made, 100)  # a float: no overflow
+    seconds = min(doubled, retry.longest.total_seconds())
+    return timedelta(seconds=seconds) * (1 - SPREAD + 2 * SPREAD * chance)
 
 
-def retry_before(entry: Entry, started: datetime) -> datetime | None:
+def retry_before(entry: Entry, fired: datetime, started: datetime) -> datetime | None:
     """The first fire time, jitter included, that follows the start of attempt 1.
 
-    None when `retry-until` is a duration, and for schedules without a next fire time.
+    It is later than `fired`, the run's own fire time, also when the wall clock was slewed during
+    the jitter.  None when `retry-until` is a duration, and without a next fire time.
     """
     if entry.fields.retry_until is not None or not entry.fields.retry.limit:
         return None
-    following = entry.schedule.next(started - entry.start_delay)
+    following = entry.schedule.next(max(fired, started - entry.start_delay))
     return following.at + entry.start_delay if following else None
 
 

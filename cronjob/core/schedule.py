@@ -19,7 +19,7 @@ from typing import Self
 
 from croniter import CroniterBadDateError, croniter
 
-from cronjob.core.columns import UNITS, Column, ColumnError, parse_column
+from cronjob.core.columns import HOUR, MINUTE, UNITS, Column, ColumnError, parse_column
 from cronjob.core.zone import Exact, Fold, Gap, civil, named_zone, zone_name
 from cronjob.errors import ScheduleError, quoted
 
@@ -93,6 +93,23 @@ def _for_croniter(column: Column) -> str:
 @lru_cache(maxsize=4096)
 def _walls(columns: tuple[Column, ...]) -> _Walls:
     return _Walls(columns)
+
+
+@lru_cache(maxsize=4096)
+def _days_apart(columns: tuple[Column, ...]) -> int | None:
+    """The fewest days from one match of the three day columns to the next; None when below two."""
+    midnight = parse_column("0", MINUTE), parse_column("0", HOUR)
+    walls = _walls((*midnight, *columns))
+    found = walls.after(_LEAP_CYCLE)
+    fewest: int | None = None
+    for _ in range(_MATCHES_LOOKED_AT):
+        later = walls.after(found) if found is not None else None
+        if found is None or later is None or fewest == 1:
+            break
+        days = (later - found).days
+        fewest = days if fewest is None else min(fewest, days)
+        found = later
+    return fewest
 
 
 @dataclass(frozen=True, slots=True)
@@ -192,20 +209,10 @@ class Schedule:
         gaps = [b - a for a, b in pairwise(minutes)]
         gaps += [(b - a) * 60 + minutes[0] - minutes[-1] for a, b in pairwise(hours)]
         overnight = (24 + hours[0] - hours[-1]) * 60 + minutes[0] - minutes[-1]
-        if gaps and min(gaps) <= overnight:
-            return timedelta(minutes=min(gaps))
-        return self._shortest_over_days(self._wall_times)
-
-    def _shortest_over_days(self, walls: _Walls) -> timedelta | None:
-        found = walls.after(_LEAP_CYCLE)
-        shortest: timedelta | None = None
-        for _ in range(_MATCHES_LOOKED_AT):
-            later = walls.after(found) if found is not None else None
-            if found is None or later is None:
-                break
-            shortest = later - found if shortest is None else min(shortest, later - found)
-            found = later
-        return shortest
+        if not gaps or overnight < min(gaps):
+            days = _days_apart(self.columns[2:])
+            gaps += [(days - 1) * 24 * 60 + overnight] if days is not None else []
+        return timedelta(minutes=min(gaps)) if gaps else None
 
     def _next(self, walls: _Walls, after: datetime) -> FireTime | None:
         local = after.astimezone(self.zone)

@@ -27,14 +27,8 @@ STOP_MARGIN_SECONDS = 10.0  #: beyond the grace: its 5 s of killing and a loaded
 ORPHAN_SECONDS = 0.5  #: how long a new guardian waits for the orphans of the old one to die
 RETRY_SECONDS = 1.0  #: between two tries to start a guardian
 PIPE_BYTES = 1 << 16  #: text up to this size is tried in a pipe, more goes to a memory file
-ROOT = str(Path(__file__).parents[2])  #: the folder that holds this package
-#: -I -S keep site-packages out, which the guardian does not need, so it is told where we are.
-BOOT = """
-import sys
-sys.path.append(sys.argv[1])
-from cronjob.host.guardian import main
-sys.exit(main(int(sys.argv[2])))
-"""
+#: What the interpreter of a guardian runs.
+SCRIPT = str(Path(__file__).with_name("guardian_main.py"))
 STOPPING = "the launcher is stopping"
 
 
@@ -120,7 +114,7 @@ def spawn(stream: socket.socket) -> tuple[int, int]:
     is meant for the daemon, does not end it.
     """
     os.set_inheritable(stream.fileno(), True)
-    argv = [sys.executable, "-I", "-S", "-c", BOOT, ROOT, str(stream.fileno())]
+    argv = [sys.executable, "-I", "-S", SCRIPT, str(stream.fileno())]
     kept = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
     pid = os.posix_spawn(
         sys.executable,

@@ -94,15 +94,21 @@ def walk(spare: Collection[int] = ()) -> list[Process]:
     orphans), as its parent: so a pid that was reused meanwhile is not followed.
     """
     here = os.getpid()
-    listing = child_listing()
     found: dict[int, Process] = {}
-    parents = [here]
-    for parent in parents:
-        for pid in listing(parent):
-            process = None if pid in found or pid in spare else read_process(pid)
-            if process is not None and process.parent in (parent, here):
-                found[pid] = process
-                parents.append(pid)
+    complete = False
+    while not complete:
+        # A parent that ends during a pass hands its children over to this process, perhaps after
+        # they were looked for here: so look again until nobody new is found.
+        complete = True
+        listing = child_listing()
+        parents = [here]
+        for parent in parents:
+            for pid in listing(parent):
+                process = None if pid in found or pid in spare else read_process(pid)
+                if process is not None and process.parent in (parent, here):
+                    found[pid] = process
+                    parents.append(pid)
+                    complete = False
     return list(found.values())
 
 

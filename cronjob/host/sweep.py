@@ -17,6 +17,17 @@ if TYPE_CHECKING:
 
 KILL_SECONDS = 5.0  #: how long a tree is killed again and again before what is left is named
 WALK_SECONDS = 0.003  #: pause between two walks while killing
+EXEC_LOOKS = 4  #: how often a process without an environment is looked at
+EXEC_SECONDS = 0.0005  #: between two looks
+
+
+def environment_of(process: Process) -> bytes:
+    """What it was executed with; in the middle of an exec there is none for a moment."""
+    for _ in range(EXEC_LOOKS):
+        if environment := proc_file(f"/proc/{process.pid}/environ"):
+            return environment
+        time.sleep(EXEC_SECONDS)
+    return b""
 
 
 class Attempt:
@@ -49,7 +60,7 @@ class Attempt:
             return True
         if not self.marks:
             return False
-        return self.marks <= set(proc_file(f"/proc/{process.pid}/environ").split(b"\0"))
+        return self.marks <= set(environment_of(process).split(b"\0"))
 
 
 class Sweep:

@@ -25,18 +25,23 @@ def read_table_file(path: str, *, trusted_owner: int | None = None) -> bytes:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         raise TableFileError(f"cannot read the table: {reason}") from error
-    with open(descriptor, "rb") as file:
-        status = os.fstat(descriptor)
-        if not stat.S_ISREG(status.st_mode):
-            raise TableFileError("cannot read the table: it is not a regular file")
-        if trusted_owner is not None:
-            _check_trust(status, trusted_owner)
-        if status.st_size > LARGEST:
-            raise TableFileError(f"the table has {status.st_size} bytes; {LARGEST} are allowed")
-        try:
+    try:
+        _check(os.fstat(descriptor), trusted_owner)
+        with open(descriptor, "rb", closefd=False) as file:
             return file.read(LARGEST)
-        except OSError as error:
-            raise TableFileError(f"cannot read the table: {error.strerror}") from error
+    except OSError as error:
+        raise TableFileError(f"cannot read the table: {error.strerror}") from error
+    finally:
+        os.close(descriptor)
+
+
+def _check(status: os.stat_result, trusted_owner: int | None) -> None:
+    if not stat.S_ISREG(status.st_mode):
+        raise TableFileError("cannot read the table: it is not a regular file")
+    if trusted_owner is not None:
+        _check_trust(status, trusted_owner)
+    if status.st_size > LARGEST:
+        raise TableFileError(f"the table has {status.st_size} bytes; {LARGEST} are allowed")
 
 
 def _check_trust(status: os.stat_result, owner: int) -> None:

@@ -20,7 +20,7 @@ import pytest
 from cronjob.host import child as child_module
 from cronjob.host import processes
 from cronjob.host.channel import Channel, close_all
-from cronjob.host.launcher import BOOT, ROOT
+from cronjob.host.launcher import SCRIPT
 from tests.host.processes import (
     ENVIRONMENT,
     PYTHON,
@@ -83,11 +83,11 @@ class Daemon:
 
 
 @contextlib.contextmanager
-def serving(root: str = ROOT, python: str = sys.executable, **options: Any) -> Iterator[Daemon]:
+def serving(script: str = SCRIPT, python: str = sys.executable, **options: Any) -> Iterator[Daemon]:
     """A guardian that is ready; it ends afterwards by the end of its socket."""
     ours, theirs = socket.socketpair()
     with theirs:
-        argv = [python, "-I", "-S", "-c", BOOT, root, str(theirs.fileno())]
+        argv = [python, "-I", "-S", script, str(theirs.fileno())]
         process = subprocess.Popen(argv, pass_fds=[theirs.fileno()], env={}, **options)
     with process:
         daemon = Daemon(process, ours)
@@ -104,10 +104,10 @@ def readable() -> Iterator[str]:
     """The guardian's modules where every user may read them."""
     with tempfile.TemporaryDirectory() as folder:
         Path(folder).chmod(0o755)
-        host = Path(folder) / "cronjob" / "host"
-        shutil.copytree(Path(ROOT) / "cronjob" / "host", host)
-        shutil.copy(Path(ROOT) / "cronjob" / "__init__.py", host.parent)
-        yield folder
+        package = Path(folder) / "cronjob"
+        shutil.copytree(Path(SCRIPT).parent, package / "host")
+        shutil.copy(Path(SCRIPT).parents[1] / "__init__.py", package)
+        yield str(package / "host" / Path(SCRIPT).name)
 
 
 @contextlib.contextmanager

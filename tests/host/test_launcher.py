@@ -543,7 +543,7 @@ def test_guardian_that_cannot_start_again_fails_what_waits(
     [
         ("raise SystemExit(1)", "the launcher ended before it was ready"),
         (
-            "import socket, sys; s = socket.socket(fileno=int(sys.argv[2]));"
+            "import socket, sys; s = socket.socket(fileno=int(sys.argv[1]));"
             """s.sendall(b'\\0\\0\\0\\x25{"op": "refused", "error": "unsafe"}   ')""",
             "unsafe",
         ),
@@ -551,9 +551,11 @@ def test_guardian_that_cannot_start_again_fails_what_waits(
     ],
 )
 def test_start_fails_with_the_reason(
-    script: str, text: str, monkeypatch: pytest.MonkeyPatch
+    script: str, text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(launcher_module, "BOOT", script)
+    path = tmp_path / "guardian_main.py"
+    path.write_text(script)
+    monkeypatch.setattr(launcher_module, "SCRIPT", str(path))
     monkeypatch.setattr(launcher_module, "READY_SECONDS", 0.4)
 
     async def main() -> None:

@@ -102,7 +102,7 @@ class DaemonProcess:
         return bool(chunk)
 
     def __enter__(self) -> Self:
-        self.wait_for(r"started: \d+ entries")
+        self.wait_for(r"started: \d+ entr")
         return self
 
     def __exit__(

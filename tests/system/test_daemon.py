@@ -99,7 +99,7 @@ def test_a_reload_takes_the_new_table_and_leaves_running_attempts_alone(tmp_path
         pid = int(re.findall(r"pid (\d+)", line)[0])
         daemon.write_table(f"0 0 1 1 * name=new {ME} true\n99 * * * * {ME} true\n")
         daemon.signal(signal.SIGHUP)
-        daemon.wait_for("reloaded: 1 entries")
+        daemon.wait_for("reloaded: 1 entry")
         assert daemon.wait_for('table.tab:2:1: minute "99"')
         assert is_alive(pid)
         assert daemon.stop() == 0
@@ -110,7 +110,7 @@ def test_a_table_that_became_unreadable_keeps_its_last_good_version(tmp_path: Pa
     with DaemonProcess(tmp_path, f"0 0 1 1 * {ME} true\n") as daemon:
         daemon.table.unlink()
         daemon.signal(signal.SIGHUP)
-        daemon.wait_for("reloaded: 1 entries")
+        daemon.wait_for("reloaded: 1 entry")
         assert daemon.wait_for("its last good version stays in effect")
 
 
@@ -156,7 +156,7 @@ def test_a_second_request_to_stop_leaves_no_grace(tmp_path: Path) -> None:
     with DaemonProcess(tmp_path, _once("grace=1h", command)) as daemon:
         daemon.wait_for("job: ready")
         daemon.signal(signal.SIGINT)
-        daemon.wait_for("stopping: ending 1 running")
+        daemon.wait_for("stopping: ending 1 attempt")
         daemon.signal(signal.SIGINT)
         assert daemon.wait() == 0
     assert daemon.wait_for("attempt 1 cancelled: signal 9")
@@ -165,7 +165,7 @@ def test_a_second_request_to_stop_leaves_no_grace(tmp_path: Path) -> None:
 def test_what_a_finished_run_left_behind_is_counted_and_ended_by_the_stop(tmp_path: Path) -> None:
     pid = tmp_path / "pid"
     with DaemonProcess(tmp_path, _once("", f"setsid sleep 300 & echo $! > {pid}")) as daemon:
-        assert daemon.wait_for("attempt 1 succeeded.*left 1 processes behind")
+        assert daemon.wait_for("attempt 1 succeeded.*left 1 process behind")
         assert is_alive(int(pid.read_text()))
     assert not is_alive(int(pid.read_text()))
 

@@ -1,0 +1,172 @@
+import asyncio
+import os
+import pwd
+import threading
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from cronjob.core.engine import step
+from cronjob.core.events import Launch, Loaded
+from cronjob.core.state import State
+from cronjob.core.table import parse_table
+from cronjob.errors import LaunchError
+from cronjob.host import environment
+from cronjob.host.clock import SystemClock
+from cronjob.host.environment import Account, Accounts, command_of, default_environment
+from cronjob.ports import Command
+
+ANN = Account("ann", 1000, 1001, (1001, 27), "/home/ann")
+
+
+def command(table: str, **defaults: str) -> Command:
+    """What is launched for the only entry of a table, which is an `@reboot` one."""
+    (entry,) = parse_table(table, source="t", zone="Europe/Paris").entries
+    event = Loaded(moment=SystemClock().moment(), entries={"job": entry}, reboot=True)
+    _, effects = step(State(slots=1), event)
+    (launch,) = (effect for effect in effects if isinstance(effect, Launch))
+    return command_of(launch.run, launch.attempt, ANN, defaults)
+
+
+def test_a_command_sees_what_cron_gives_and_who_it_is() -> None:
+    started = command("@reboot ann true\n")
+    assert started.argv == ("/bin/sh", "-c", "true")
+    assert (started.uid, started.gid, started.groups) == (1000, 1001, (1001, 27))
+    assert started.cwd == "/home/ann"
+    assert started.umask == 0o022
+    fire_time = started.environment["CRONJOB_FIRE_TIME"]
+    assert dict(started.environment) == {
+        "SHELL": "/bin/sh",
+        "PATH": "/usr/bin:/bin",
+        "HOME": "/home/ann",
+        "LOGNAME": "ann",
+        "USER": "ann",
+        "CRONJOB_NAME": "job",
+        "CRONJOB_RUN": f"job@{fire_time}".replace(":00Z", "Z"),
+        "CRONJOB_ATTEMPT": "1",
+        "CRONJOB_FIRE_TIME": fire_time,
+    }
+
+
+def test_nothing_of_the_daemons_own_environment_reaches_a_command(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setenv("NOTIFY_SOCKET", "/run/notify")
+    monkeypatch.setenv("SECRET", "1")
+    assert not {"NOTIFY_SOCKET", "SECRET"} & command("@reboot ann true\n").environment.keys()
+
+
+@pytest.mark.parametrize(
+    ("lines", "name", "expected"),
+    [
+        ("PATH=/opt/bin\n", "PATH", "/opt/bin"),
+        ("SHELL=/bin/bash\n", "SHELL", "/bin/bash"),
+        ("HOME=/srv\n", "HOME", "/srv"),
+        ("USER=root\n", "USER", "ann"),
+        ("LOGNAME=root\n", "LOGNAME", "ann"),
+        ("CRONJOB_RUN=mine\n", "CRONJOB_NAME", "job"),
+        ("LANG=C.UTF-8\n", "LANG", "C.UTF-8"),
+    ],
+)
+def test_settings_of_the_table_count_except_for_who_it_is(
+    lines: str, name: str, expected: str
+) -> None:
+    started = command(f"{lines}@reboot ann true\n", LANG="de_DE.UTF-8", PATH="/ignored")
+    assert started.environment[name] == expected
+
+
+def test_home_and_shell_of_the_table_are_where_and_by_what_it_is_run() -> None:
+    started = command("HOME=/srv\nSHELL=/bin/bash\n@reboot ann true\n")
+    assert (started.cwd, started.argv[0]) == ("/srv", "/bin/bash")
+
+
+def test_machine_defaults_lie_below_everything_else() -> None:
+    started = command("@reboot ann true\n", LANG="de_DE.UTF-8", PATH="/from/etc/environment")
+    assert started.environment["LANG"] == "de_DE.UTF-8"
+    assert started.environment["PATH"] == "/usr/bin:/bin"
+
+
+@pytest.mark.parametrize(
+    ("table", "zone"),
+    [
+        ("@reboot tz=Asia/Tokyo ann true\n", "Asia/Tokyo"),
+        ("@defaults tz=Asia/Tokyo\n@reboot ann true\n", "Asia/Tokyo"),
+        ("TZ=Asia/Kabul\n@reboot ann true\n", "Asia/Kabul"),
+        ("TZ=Asia/Kabul\n@reboot tz=Asia/Tokyo ann true\n", "Asia/Tokyo"),
+        ("CRON_TZ=Asia/Tokyo\n@reboot ann true\n", None),
+        ("@reboot ann true\n", None),
+    ],
+)
+def test_only_an_explicit_zone_becomes_the_commands_tz(table: str, zone: str | None) -> None:
+    assert command(table).environment.get("TZ") == zone
+
+
+def test_defaults_are_read_from_the_files_that_are_there(tmp_path: Path) -> None:
+    first, second = tmp_path / "environment", tmp_path / "locale"
+    first.write_text("A=1\n# a comment\nB=\"two words\"\nexport C='3'\nnonsense\n\n")
+    second.write_bytes(b"LANG=C.UTF-8\nNAME=\xff\n")
+    found = default_environment((str(first), str(tmp_path / "missing"), str(second)))
+    assert found == {
+        "A": "1",
+        "B": "two words",
+        "C": "3",
+        "LANG": "C.UTF-8",
+        "NAME": "\udcff",
+    }
+
+
+def test_an_account_is_all_numbers() -> None:
+    me = pwd.getpwuid(os.geteuid())
+    account = asyncio.run(Accounts().get(me.pw_name))
+    assert (account.uid, account.gid) == (me.pw_uid, me.pw_gid)
+    assert me.pw_gid in account.groups
+
+
+@pytest.mark.parametrize("name", ["no-such-user-here", "nul\0byte", ""])
+def test_an_unknown_user_is_said_by_name(name: str) -> None:
+    with pytest.raises(LaunchError, match=r"^unknown user"):
+        asyncio.run(Accounts().get(name))
+
+
+def _asked(monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], Account]) -> None:
+    monkeypatch.setattr(environment, "find_account", answer)
+
+
+def test_a_burst_asks_the_name_service_once_per_user(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+
+    def answer(name: str) -> Account:
+        asked.append(name)
+        return ANN
+
+    async def burst() -> None:
+        accounts = Accounts()
+        await asyncio.gather(*(accounts.get(name) for name in ("ann", "bob") for _ in range(50)))
+
+    _asked(monkeypatch, answer)
+    asyncio.run(burst())
+    assert sorted(asked) == ["ann", "bob"]
+
+
+def test_a_name_service_that_hangs_costs_its_limit_and_nothing_else(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    hang = threading.Event()
+
+    def answer(name: str) -> Account:
+        if name == "slow":
+            hang.wait(60)
+        return ANN
+
+    async def both() -> None:
+        accounts = Accounts()
+        slow = asyncio.create_task(accounts.get("slow"))
+        assert await accounts.get("ann") is ANN
+        with pytest.raises(LaunchError, match=r'^no answer about user "slow" within'):
+            await slow
+        hang.set()
+
+    _asked(monkeypatch, answer)
+    monkeypatch.setattr(environment, "LOOKUP_SECONDS", 0.2)
+    asyncio.run(both())

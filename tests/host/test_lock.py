@@ -1,0 +1,37 @@
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from cronjob.errors import HeldError
+from cronjob.host.lock import hold, prepare_directory
+
+
+def test_the_second_holder_hears_who_the_first_is(tmp_path: Path) -> None:
+    first = hold(str(tmp_path), "state")
+    with pytest.raises(HeldError, match=rf"^the state directory {tmp_path} .* pid {os.getpid()}$"):
+        hold(str(tmp_path), "state")
+    os.close(first)
+    os.close(hold(str(tmp_path), "state"))
+
+
+def test_one_directory_may_serve_both_purposes(tmp_path: Path) -> None:
+    for descriptor in [hold(str(tmp_path), purpose) for purpose in ("state", "runtime")]:
+        assert not os.get_inheritable(descriptor)
+        os.close(descriptor)
+
+
+def test_a_lock_file_that_is_a_link_is_not_followed(tmp_path: Path) -> None:
+    victim = tmp_path / "victim"
+    victim.write_text("keep me")
+    (tmp_path / "state.lock").symlink_to(victim)
+    with pytest.raises(OSError, match="symbolic links"):
+        hold(str(tmp_path), "state")
+    assert victim.read_text() == "keep me"
+
+
+def test_a_new_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
+    prepare_directory(str(tmp_path / "a" / "b"))
+    prepare_directory(str(tmp_path / "a" / "b"))
+    assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
