@@ -249,6 +249,9 @@ class Daemon:
         tables = self._files.load(zone)
         for path, reason in self._files.refusals:
             self._tell(Priority.ERROR, "table-refused", f"{path}: {reason}")
+        if not self._files.tables and not self._files.refusals:
+            paths = ", ".join(self._options.tables)
+            self._tell(Priority.WARNING, "no-table", f"there is no table: {paths}")
         for table in tables:
             for found in table.problems:
                 bad = found.severity == "error"

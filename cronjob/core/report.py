@@ -147,7 +147,7 @@ def seconds(duration: float) -> str:
     """A duration for people: `7ms`, `12.3s`, `4m 10s`, `2h 5m`."""
     if duration < 0.9995:
         return f"{duration * 1000:.0f}ms"
-    if duration < 60:
+    if duration < 59.95:
         return f"{duration:.1f}".rstrip("0").rstrip(".") + "s"
     minutes, rest = divmod(round(duration), 60)
     if minutes < 60:

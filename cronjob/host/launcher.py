@@ -1,34 +1,26 @@
-"""Wraps the guardian process: the daemon's end of the socket, its start, loss and restart."""
+"""Wraps the launching of attempts: a guardian in charge, its loss and its successor."""
 
 import asyncio
 import contextlib
 import os
 import signal
-import socket
-import sys
 from collections import deque
 from collections.abc import Callable
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 from cronjob.core.run import Ending
 from cronjob.errors import LaunchError
 from cronjob.host import processes
-from cronjob.host.channel import Channel
+from cronjob.host.guardian_process import GuardianProcess, Message
 from cronjob.host.processes import PR_SET_CHILD_SUBREAPER, Process, prctl
 from cronjob.host.sweep import KILL_SECONDS, WALK_SECONDS
 from cronjob.ports import Command, Ended, Started
-
-Message = dict[str, Any]
 
 READY_SECONDS = 5.0  #: a guardian that says nothing for so long is given up
 STOP_MARGIN_SECONDS = 10.0  #: beyond the grace: its 5 s of killing and a loaded machine
 ORPHAN_SECONDS = 0.5  #: how long a new guardian waits for the orphans of the old one to die
 RETRY_SECONDS = 1.0  #: between two tries to start a guardian
 PIPE_BYTES = 1 << 16  #: text up to this size is tried in a pipe, more goes to a memory file
-#: What the interpreter of a guardian runs.
-SCRIPT = str(Path(__file__).with_name("guardian_main.py"))
 STOPPING = "the launcher is stopping"
 
 
@@ -39,99 +31,6 @@ class Request:
     attempt: str
     command: Command
     output: int
-
-
-class GuardianProcess:
-    """One running guardian as the daemon sees it; `gone` is called once, after its last words."""
-
-    def __init__(
-        self, heard: Callable[[Message], None], gone: Callable[["GuardianProcess"], None]
-    ) -> None:
-        self._loop = asyncio.get_running_loop()
-        self._heard = heard
-        self._gone = gone
-        self.over: asyncio.Future[None] = self._loop.create_future()  #: done after `gone`
-        ours, theirs = socket.socketpair(socket.AF_UNIX, socket.SOCK_STREAM)
-        self.channel = Channel(ours)
-        with theirs:
-            try:
-                self.pid, self._pidfd = spawn(theirs)
-            except OSError:
-                ours.close()
-                raise
-        self._loop.add_reader(ours, self._read)
-        self._loop.add_reader(self._pidfd, self._exited)
-
-    def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        """Send or queue; the descriptors are closed when they are sent."""
-        self.channel.send(message, descriptors)
-        if self.channel.unsent:
-            self._loop.add_writer(self.channel.socket, self._write)
-
-    def kill(self) -> None:
-        """SIGKILL; `gone` follows."""
-        if self._pidfd >= 0:
-            signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
-
-    def _write(self) -> None:
-        self.channel.flush()
-        if not self.channel.unsent:
-            self._loop.remove_writer(self.channel.socket)
-
-    def _read(self) -> None:
-        try:
-            messages = self.channel.receive()
-        except BlockingIOError:
-            return
-        except EOFError:
-            self._loop.remove_reader(self.channel.socket)
-            self.kill()  # without its socket it is of no use, should it live at all
-            return
-        for message, _ in messages:
-            # One turn of the loop each: a callback that fails costs only its own message.
-            self._loop.call_soon(self._heard, message)
-
-    def _exited(self) -> None:
-        with contextlib.suppress(EOFError, BlockingIOError):
-            while True:
-                for message, _ in self.channel.receive():
-                    self._loop.call_soon(self._heard, message)
-        self._loop.remove_reader(self.channel.socket)
-        self._loop.remove_writer(self.channel.socket)
-        self._loop.remove_reader(self._pidfd)
-        self.channel.close()
-        os.close(self._pidfd)
-        self._pidfd = -1
-        os.waitpid(self.pid, 0)
-        self._loop.call_soon(self._gone, self)
-        self._loop.call_soon(self.over.set_result, None)
-
-
-def spawn(stream: socket.socket) -> tuple[int, int]:
-    """The pid and a pidfd of a new guardian which talks over `stream`.
-
-    It starts with every signal blocked, so that a Ctrl-C before it has its own session, which
-    is meant for the daemon, does not end it.
-    """
-    os.set_inheritable(stream.fileno(), True)
-    argv = [sys.executable, "-I", "-S", SCRIPT, str(stream.fileno())]
-    kept = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
-    pid = os.posix_spawn(
-        sys.executable,
-        argv,
-        {"LC_ALL": "C.UTF-8", **kept},
-        file_actions=[
-            (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
-            (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),
-        ],
-        setsigmask=signal.valid_signals(),
-    )
-    try:
-        return pid, os.pidfd_open(pid)
-    except OSError:
-        os.kill(pid, signal.SIGKILL)
-        os.waitpid(pid, 0)
-        raise
 
 
 def standard_input(command: Command) -> tuple[int, ...]:

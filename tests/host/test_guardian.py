@@ -20,7 +20,7 @@ import pytest
 from cronjob.host import child as child_module
 from cronjob.host import processes
 from cronjob.host.channel import Channel, close_all
-from cronjob.host.launcher import SCRIPT
+from cronjob.host.guardian_process import SCRIPT
 from tests.host.processes import (
     ENVIRONMENT,
     PYTHON,

@@ -15,6 +15,7 @@ import pytest
 
 from cronjob.core.run import Ending
 from cronjob.errors import LaunchError
+from cronjob.host import guardian_process
 from cronjob.host import launcher as launcher_module
 from cronjob.host.launcher import GuardedLauncher
 from cronjob.host.processes import children_of
@@ -555,7 +556,7 @@ def test_start_fails_with_the_reason(
 ) -> None:
     path = tmp_path / "guardian_main.py"
     path.write_text(script)
-    monkeypatch.setattr(launcher_module, "SCRIPT", str(path))
+    monkeypatch.setattr(guardian_process, "SCRIPT", str(path))
     monkeypatch.setattr(launcher_module, "READY_SECONDS", 0.4)
 
     async def main() -> None:
