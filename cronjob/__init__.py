@@ -1,8 +1,7 @@
 """cronjob: crontabs in their own time zones, with retries and a record.
 
 `__all__` is the public surface; everything else is private, whatever its spelling.  The names are
-imported when they are first used: the launcher and `cronjob --help` need none of them, and
-croniter alone costs 50 ms.
+imported when they are first used: the launcher and `cronjob --help` need none of them.
 """
 
 from importlib import import_module

@@ -9,13 +9,14 @@ No clock, no file, no process, no random source.  Read it in this order, the ord
 5.  fieldtext  finding the fields in a line
 6.  command    what the shell gets, what it reads, what people call it
 7.  entry      the nouns: entry, setting, problem, table
-8.  table      the text of a table -> entries, settings, problems
-9.  timetable  which entries are due, and when to look again
-10. policy     what a due or missed fire time becomes
-11. run        runs, attempts, outcomes and the only legal moves between their states
-12. retry      does another attempt follow, and after what delay
-13. report     what the journal is told
-14. events     what may happen to the engine, and the effects it asks for
-15. state      all that the engine knows between two events
-16. engine     one event -> the next state and the effects to perform
+8.  naming     what the entries of a table are called
+9.  table      the text of a table -> entries, settings, problems
+10. timetable  which entries are due, and when to look again
+11. policy     what a due or missed fire time becomes
+12. run        runs, attempts, outcomes and the only legal moves between their states
+13. retry      does another attempt follow, and after what delay
+14. report     what the journal is told
+15. events     what may happen to the engine, and the effects it asks for
+16. state      all that the engine knows between two events
+17. engine     one event -> the next state and the effects to perform
 """

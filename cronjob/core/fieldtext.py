@@ -23,6 +23,7 @@ class FieldReader:
     end: int
     style: Literal["system", "user"]
     given: Given = field(default_factory=dict)
+    places: dict[str, int] = field(default_factory=dict)  #: offsets of all known ones, bad or good
     errors: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
 
@@ -76,9 +77,10 @@ class FieldReader:
             hint = f"did you mean {close}?" if close else "allowed are " + ", ".join(FIELDS)
             self.errors.append((start, f"unknown field {quoted(name)}; {hint}"))
             return
-        if name in self.given:
+        if name in self.places:
             self.errors.append((start, f"the field {name} is given twice"))
             return
+        self.places.setdefault(name, start)
         if text == "none":
             self.given[name] = (None, text)
             return

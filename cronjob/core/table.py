@@ -8,17 +8,17 @@ skipped; the others live.
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta, tzinfo
-from hashlib import sha256
+from datetime import tzinfo
 from types import MappingProxyType
 
 from cronjob.core.columns import UNITS, ColumnError, parse_column
-from cronjob.core.command import short_name, split_stdin
+from cronjob.core.command import split_stdin
 from cronjob.core.entry import Entry, Problem, Setting, Style, Table
 from cronjob.core.fields import Fields
 from cronjob.core.fieldtext import FieldReader, Given, to_fields
+from cronjob.core.naming import Names, drawn_delay
 from cronjob.core.schedule import REBOOT, Schedule, nickname
-from cronjob.core.zone import named_zone, zone_name
+from cronjob.core.zone import named_zone
 from cronjob.errors import ScheduleError, quoted
 
 LONGEST_LINE = 128 * 1024  #: characters
@@ -97,11 +97,10 @@ class _Reader:
     defaults: Given = field(default_factory=dict)
     environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
     cron_tz: str | None = None  #: nearest above, unless a `@defaults tz` is nearer
-    cron_tz_problem: str = ""  #: why entries that depend on it cannot run
+    zone_problem: str = ""  #: why entries that have no zone of their own cannot run
     all_crlf: bool = False  #: every line ends in CR LF
     carriage_returns: bool = False  #: whether they have been mentioned
-    names: dict[str, int] = field(default_factory=dict)  #: name -> how many entries asked for it
-    named_at: dict[str, int] = field(default_factory=dict)  #: names that a line gave -> that line
+    names: Names = field(default_factory=Names)
     schedules: dict[tuple[tuple[str, ...], str, str], Schedule] = field(default_factory=dict)
     plain: Fields = field(default_factory=Fields)
 
@@ -180,14 +179,14 @@ class _Reader:
 
     def _set_zone(self, number: int, offset: int, value: str) -> None:
         """cronie's CRON_TZ: the zone of the entries below; an unknown one stops them."""
-        self.cron_tz, self.cron_tz_problem = value or None, ""
+        self.cron_tz, self.zone_problem = value or None, ""
         self.defaults.pop("tz", None)
         try:
             if value:
                 named_zone(value)
         except ScheduleError as error:
             self.error(number, offset, f"CRON_TZ: {error}")
-            self.cron_tz_problem = f"CRON_TZ on line {number} names an unknown time zone"
+            self.zone_problem = f"CRON_TZ on line {number} names an unknown time zone"
 
     def _read_entry(self, number: int, line: str, start: int) -> None:
         tokens = list(_next_tokens(line, start, 5))
@@ -284,11 +283,13 @@ class _Reader:
                 number, end, f"{DEFAULTS} takes field=value only; found {quoted(line[end:])}"
             )
         if fields.given.pop("name", None):
-            self.error(
-                number, position + 1, f"{DEFAULTS} cannot give a name: names are one entry's own"
-            )
-        if "tz" in fields.given:
-            self.cron_tz, self.cron_tz_problem = None, ""
+            offset = fields.places["name"]
+            self.error(number, offset, f"{DEFAULTS} cannot give a name: names are one entry's own")
+        if "tz" in fields.places:
+            self.cron_tz, self.zone_problem = None, ""
+            if "tz" not in fields.given:
+                self.defaults.pop("tz", None)
+                self.zone_problem = f"{DEFAULTS} on line {number} names an unknown time zone"
         self.defaults = {**self.defaults, **fields.given}
 
     def _add(
@@ -303,8 +304,8 @@ class _Reader:
         """Make the entry of a line whose parts are all good by themselves."""
         fields = to_fields(given) if given else self.plain
         zone = fields.tz or self.cron_tz
-        if zone is self.cron_tz and self.cron_tz_problem:
-            self.error(number, start, f"not run: {self.cron_tz_problem}")
+        if fields.tz is None and self.zone_problem:
+            self.error(number, start, f"not run: {self.zone_problem}")
             return
         try:
             schedule = self._schedule(texts, zone, f"{self.host}\0{user}\0{text}")
@@ -315,22 +316,24 @@ class _Reader:
             self.error(number, start, problem)
             return
         command, stdin = split_stdin(text)
-        name = self._name(number, start, fields, schedule, user, text)
-        if name is not None:
-            self.entries.append(
-                Entry(
-                    name=name,
-                    schedule=schedule,
-                    user=user,
-                    command=command,
-                    stdin=stdin,
-                    fields=fields,
-                    environment=self.environment,
-                    source=self.source,
-                    line=number,
-                    start_delay=self._drawn(fields.jitter, user, name),
-                )
+        name = fields.name or self.names.generate(user, schedule, text, number)
+        if fields.name and (used := self.names.give(name, number)) is not None:
+            self.error(number, start, f"the name {quoted(name)} is already used on line {used}")
+            return
+        self.entries.append(
+            Entry(
+                name=name,
+                schedule=schedule,
+                user=user,
+                command=command,
+                stdin=stdin,
+                fields=fields,
+                environment=self.environment,
+                source=self.source,
+                line=number,
+                start_delay=drawn_delay(fields.jitter, self.host, user, name),
             )
+        )
 
     def _schedule(self, texts: tuple[str, ...], zone: str | None, seed: str) -> Schedule:
         """Entries with the same columns share one schedule; drawn columns depend on the seed."""
@@ -349,6 +352,8 @@ class _Reader:
             return "priority above 0 is not allowed in a user table"
         if self.style == "user" and fields.slots is not None and not (fields.slots.count):
             return "slots=0 is not allowed in a user table"
+        if self.style == "user" and dict(fields.written).get("nice", "").startswith("-"):
+            return "nice below 0 is not allowed in a user table"
         if fields.jitter:
             shortest = schedule.shortest_interval()
             if shortest is not None and fields.jitter >= shortest:
@@ -356,37 +361,6 @@ class _Reader:
                     f"jitter must be shorter than the shortest interval of the schedule, {shortest}"
                 )
         return ""
-
-    def _drawn(self, jitter: timedelta, user: str | None, name: str) -> timedelta:
-        """A part of `jitter` that depends on the host and the entry alone."""
-        if not jitter:
-            return jitter
-        digest = sha256(f"{self.host}\0{user}\0{name}".encode("utf-8", "surrogateescape")).digest()
-        return jitter * (int.from_bytes(digest[:4], "big") / 2**32)
-
-    def _name(
-        self,
-        number: int,
-        start: int,
-        fields: Fields,
-        schedule: Schedule,
-        user: str | None,
-        text: str,
-    ) -> str | None:
-        if fields.name is not None:
-            if fields.name in self.named_at:
-                used = self.named_at[fields.name]
-                self.error(
-                    number, start, f"the name {quoted(fields.name)} is already used on line {used}"
-                )
-                return None
-            self.named_at[fields.name] = number
-            return fields.name
-        identity = "\0".join((user or "", schedule.rule, zone_name(schedule.zone), text))
-        digest = sha256(identity.encode("utf-8", "surrogateescape")).hexdigest()
-        base = f"{short_name(text)}-{digest[:10]}"
-        count = self.names[base] = self.names.get(base, 0) + 1
-        return base if count == 1 else f"{base}~{count}"
 
 
 def _next_tokens(line: str, start: int, count: int) -> list[re.Match[str]]:

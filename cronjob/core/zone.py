@@ -46,7 +46,7 @@ def named_zone(name: str) -> tzinfo:
 
     An unknown zone is an error and never UTC: cronie's silent UTC runs jobs at wrong times.
     """
-    import pendulum  # costs 50 ms to import; tables without zones and `--help` go without
+    import pendulum  # slow to import, and a zone may be given as an object
 
     try:
         # `right/` zones count leap seconds: their days are not 86,400 s long.
@@ -67,7 +67,7 @@ def civil(wall: datetime, zone: tzinfo) -> Civil:
 
     Raises `OverflowError` where the instant leaves the years 1 to 9999.
     """
-    local = wall.replace(tzinfo=zone)
+    local = wall.replace(tzinfo=zone, fold=0)
     before = _offset(local)
     after = _offset(local.replace(fold=1))
     if before == after:

@@ -1,0 +1,308 @@
+"""Stop, restart and reload: what one daemon hands to the next, and what new tables change."""
+
+from datetime import datetime, timedelta
+from typing import Any
+
+import pytest
+
+from cronjob.core.events import EndAttempt, Remember, Stopped, Waiting
+from cronjob.core.run import Attempt, Ending, Run
+from cronjob.testing import Act, Simulation, entries_of, exited, lost, not_started
+
+at = datetime.fromisoformat
+START = at("2026-03-02T08:59Z")
+NINE = at("2026-03-02T09:00Z")
+SECOND = timedelta(seconds=1)
+MINUTE = timedelta(minutes=1)
+
+
+def endless(_run: Run, _attempt: Attempt) -> Act:
+    return Act(lasts=None, obeys_after=timedelta(seconds=3))
+
+
+def at_nine(text: str, *, slots: int = 16, host: str = "") -> Simulation:
+    simulation = Simulation(entries_of(text, host=host), start=START, slots=slots, script=endless)
+    simulation.run_until(NINE)
+    return simulation
+
+
+def graces(simulation: Simulation) -> list[tuple[str, float]]:
+    ends = [effect for _, effect in simulation.timeline if isinstance(effect, EndAttempt)]
+    return [(effect.run.partition("@")[0], effect.grace) for effect in ends]
+
+
+def after(first: Simulation, text: str, pause: timedelta, **loaded: Any) -> Simulation:
+    """The daemon that comes after `first`, which stopped; it knows what the first remembered."""
+    assert first.stopped is not None
+    remembered = [e.planned for _, e in first.timeline if isinstance(e, Remember)]
+    known: dict[str, Any] = {
+        "planned": remembered[-1],
+        "stopped": first.clock.now(),
+        "waiting": first.stopped.waiting,
+        "interrupted": first.stopped.interrupted,
+    }
+    return Simulation(
+        entries_of(text), start=first.clock.now() + pause, script=endless, **(known | loaded)
+    )
+
+
+def starts(simulation: Simulation) -> list[tuple[str, str]]:
+    return [(f"{started:%H:%M:%S}", key) for started, key, _ in simulation.starts()]
+
+
+# -- stop ----------------------------------------------------------------------------------------
+
+
+def test_a_stop_with_nothing_running_is_over_at_once() -> None:
+    simulation = Simulation({}, start=START)
+    simulation.stop()
+    assert simulation.stopped == Stopped((), ())
+
+
+def test_a_stop_gives_every_running_attempt_its_grace() -> None:
+    simulation = at_nine("0 9 * * * name=a grace=4s root x\n0 9 * * * name=b root x\n")
+    simulation.stop()
+    assert graces(simulation) == [("a", 4.0), ("b", 10.0)]
+    assert simulation.stopped is None
+    simulation.run_until(NINE + MINUTE)
+    assert simulation.stopped == Stopped((), ())
+    assert [report.text.split()[3] for report in simulation.reports("attempt-ended")] == [
+        "cancelled:"
+    ] * 2
+
+
+@pytest.mark.parametrize("forces", [[False, False], [True]])
+def test_a_second_or_forced_stop_leaves_no_grace(forces: list[bool]) -> None:
+    simulation = at_nine("0 9 * * * name=a root x\n")
+    for force in forces:
+        simulation.stop(force=force)
+    assert graces(simulation)[-1] == ("a", 0.0)
+
+
+def test_a_stop_ends_once_however_often_it_is_asked_for() -> None:
+    simulation = at_nine("0 9 * * * name=a root x\n")
+    for _ in range(3):
+        simulation.stop()
+    simulation.finish("a@2026-03-02T09:00Z", exited())
+    simulation.wake()
+    simulation.stop()
+    assert [e for _, e in simulation.timeline if isinstance(e, Stopped)] == [Stopped((), ())]
+
+
+def test_nothing_starts_while_stopping() -> None:
+    text = "0 9 * * * name=a root x\n0 9 * * * name=b root x\n* * * * * name=c slots=0 root x\n"
+    simulation = at_nine(f"{text}0 9 * * * name=late jitter=30m root x\n", slots=1)
+    before = simulation.starts()
+    simulation.stop()
+    simulation.clock.advance(timedelta(minutes=40))
+    simulation.wake()
+    simulation.finish("a@2026-03-02T09:00Z", exited())
+    assert simulation.starts() == before
+    assert simulation.state.awake.wall is None
+
+
+def test_a_run_that_backs_off_is_dropped_and_that_is_said() -> None:
+    simulation = at_nine("0 9 * * * name=a retry=1,1m root x\n")
+    simulation.finish("a@2026-03-02T09:00Z", exited(1))
+    simulation.stop()
+    (report,) = simulation.reports("run-dropped")
+    assert report.text == ("a@2026-03-02T09:00Z: dropped: the daemon stops before its next attempt")
+    assert simulation.stopped == Stopped((), ())
+
+
+def test_a_failure_during_a_stop_is_not_tried_again() -> None:
+    simulation = at_nine("0 9 * * * name=a retry=1,1m retry-on=failure,cancelled root x\n")
+    simulation.stop()
+    simulation.finish("a@2026-03-02T09:00Z", exited(1))
+    assert simulation.stopped == Stopped((), ())
+    assert not simulation.reports("retry-planned")
+
+
+def test_runs_that_wait_are_handed_over_and_start_with_the_next_daemon() -> None:
+    text = "0 9 * * * name=a priority=1 root x\n0 11 * * * name=b tz=Etc/GMT-2 root x\n"
+    first = at_nine(text, slots=1)
+    first.stop()
+    first.run_until(NINE + MINUTE)
+    assert first.stopped is not None
+    waiting = Waiting("b", NINE, at("2026-03-02T11:00"))
+    assert first.stopped.waiting == (waiting,)
+    second = after(first, text, 20 * MINUTE)
+    assert starts(second) == [("09:21:00", "b@2026-03-02T09:00Z")]
+    assert second.state.runs["b@2026-03-02T09:00Z"].fire.nominal == waiting.nominal
+    assert not second.reports("missed")
+
+
+def test_a_run_in_its_jitter_is_handed_over_with_the_rest_of_it() -> None:
+    text = "0 9 * * * name=late jitter=30m root x\n"
+    first = at_nine(text, host="h")
+    delay = first.state.entries["late"].start_delay
+    assert delay > 5 * MINUTE
+    first.stop()
+    second = Simulation(
+        entries_of(text, host="h"),
+        start=NINE + MINUTE,
+        planned=NINE,
+        waiting=first.stopped.waiting if first.stopped else (),
+    )
+    second.run_until(NINE + timedelta(hours=1))
+    ((started, key, _),) = second.starts()
+    assert key == "late@2026-03-02T09:00Z"
+    assert timedelta() <= started - (NINE + delay) <= timedelta(microseconds=1)
+
+
+def test_what_falls_due_while_a_stop_drains_starts_after_a_quick_restart() -> None:
+    text = "0 9 * * * name=a grace=5m root x\n1 9 * * * name=b root x\n* * * * * name=c root x\n"
+    first = at_nine(text)
+    first.stop()
+    first.clock.advance(4 * MINUTE)
+    first.finish("a@2026-03-02T09:00Z", exited())
+    first.finish("c@2026-03-02T09:00Z", exited())
+    second = after(first, text, 30 * SECOND)
+    assert starts(second) == [
+        ("09:04:30", "c@2026-03-02T09:01Z"),
+        ("09:04:30", "c@2026-03-02T09:02Z"),
+        ("09:04:30", "c@2026-03-02T09:03Z"),
+        ("09:04:30", "c@2026-03-02T09:04Z"),
+        ("09:04:30", "b@2026-03-02T09:01Z"),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("pause", "expected", "missed"),
+    [
+        (31 * SECOND, ["09:01:30"], 0),
+        (60 * SECOND, ["09:01:59"], 0),
+        (timedelta(minutes=10), [], 1),
+    ],
+)
+def test_a_restart_within_a_minute_loses_nothing_and_a_longer_one_says_so_once(
+    pause: timedelta, expected: list[str], missed: int
+) -> None:
+    text = "1 9 * * * name=a root x\n1 9 * * * name=b root x\n"
+    first = at_nine(text)
+    first.clock.advance(59 * SECOND)
+    first.stop()
+    second = after(first, text, pause)
+    assert sorted({started for started, _ in starts(second)}) == expected
+    reports = second.reports("missed")
+    assert len(reports) == missed
+    if reports:
+        assert reports[0].text == (
+            "2 entries missed fire times of 1 schedule between "
+            "2026-03-02 09:00:59Z and 2026-03-02 09:09:59Z: no daemon was running"
+        )
+
+
+def test_a_new_entry_does_not_start_for_a_time_before_it_was_in_a_table() -> None:
+    first = at_nine("0 9 * * * name=a root x\n")
+    first.finish("a@2026-03-02T09:00Z", exited())
+    first.run_until(NINE + timedelta(hours=2))  # idle
+    first.stop()
+    second = after(first, "0 9 * * * name=a root x\n30 10 * * * name=new root x\n", 5 * SECOND)
+    assert starts(second) == []
+    assert second.reports() == []
+
+
+def test_a_daemon_that_died_runs_no_fire_time_twice() -> None:
+    text = "* * * * * name=a root x\n"
+    second = Simulation(
+        entries_of(text), start=NINE + 20 * SECOND, planned=NINE + timedelta(microseconds=5)
+    )
+    assert starts(second) == []
+    second.run_until(NINE + MINUTE)
+    assert starts(second) == [("09:01:00", "a@2026-03-02T09:01Z")]
+
+
+# -- @reboot -------------------------------------------------------------------------------------
+
+BOOT = "@reboot name=up root x\n0 9 * * * name=nine root x\n"
+
+
+@pytest.mark.parametrize(("reboot", "expected"), [(True, ["up"]), (False, [])])
+def test_reboot_entries_start_only_after_a_boot(reboot: bool, expected: list[str]) -> None:
+    simulation = Simulation(entries_of(BOOT), start=START, reboot=reboot, script=endless)
+    assert [key.partition("@")[0] for _, key, _ in simulation.starts()] == expected
+    simulation.reload(entries_of(f"{BOOT}@reboot name=new root x\n"))
+    assert len(simulation.starts()) == len(expected)
+
+
+def test_reboot_entries_are_named_after_the_start_of_the_daemon() -> None:
+    started = at("2026-03-02T08:59:07.25Z")
+    simulation = Simulation(entries_of(BOOT), start=started, reboot=True)
+    assert simulation.starts() == [(started, "up@2026-03-02T08:59:07Z", 1)]
+
+
+@pytest.mark.parametrize("ending", [exited(0), exited(143), lost(), not_started("it was ended")])
+def test_a_reboot_entry_that_a_stop_ended_starts_again(ending: Ending) -> None:
+    first = Simulation(entries_of(BOOT), start=START, reboot=True, script=endless)
+    first.stop()
+    first.finish(first.starts()[0][1], ending)
+    assert first.stopped == Stopped((), ("up",))
+    second = after(first, BOOT, 5 * SECOND)
+    assert starts(second) == [("08:59:05", "up@2026-03-02T08:59:05Z")]
+
+
+def test_a_reboot_entry_that_ended_by_itself_does_not_start_again() -> None:
+    first = Simulation(entries_of(BOOT), start=START, reboot=True)
+    first.run_until(START + 30 * SECOND)
+    first.stop()
+    assert first.stopped == Stopped((), ())
+
+
+def test_a_reboot_entry_that_waited_for_a_slot_starts_once_after_the_next_boot() -> None:
+    text = "@reboot name=a slots=1 root x\n@reboot name=b slots=1 root x\n"
+    first = Simulation(entries_of(text), start=START, slots=1, reboot=True, script=endless)
+    first.stop()
+    first.finish(first.starts()[0][1], exited())
+    assert first.stopped is not None
+    assert [waiting.label for waiting in first.stopped.waiting] == ["b"]
+    second = after(first, text, MINUTE, reboot=True, interrupted=())
+    assert [key for _, key in starts(second)] == ["a@2026-03-02T09:00Z", "b@2026-03-02T09:00Z"]
+    third = after(first, text, MINUTE)  # only the daemon was restarted
+    assert sorted(key for _, key in starts(third)) == [
+        "a@2026-03-02T09:00Z",
+        "b@2026-03-02T08:59Z",
+    ]
+
+
+# -- reload --------------------------------------------------------------------------------------
+
+
+def test_unchanged_entries_keep_their_next_fire_time_over_a_reload() -> None:
+    text = "0 * * * * name=a root x\n"
+    simulation = at_nine(text)
+    simulation.clock.advance(timedelta(hours=1, minutes=2))  # 10:00 is due and not taken yet
+    simulation.reload(entries_of(f"{text}1 10 * * * name=new root x\n"))
+    assert starts(simulation) == [
+        ("09:00:00", "a@2026-03-02T09:00Z"),
+        ("10:02:00", "a@2026-03-02T10:00Z"),
+    ]
+
+
+def test_waiting_runs_of_entries_that_left_are_dropped_and_running_ones_go_on() -> None:
+    simulation = at_nine(
+        "0 9 * * * name=runs root x\n0 9 * * * name=waits root x\n"
+        "0 9 * * * name=later jitter=30m root x\n0 9 * * * name=stays root x\n",
+        slots=1,
+    )
+    simulation.reload(entries_of("0 9 * * * name=stays root x\n"))
+    assert sorted(
+        report.text.partition("@")[0] for report in simulation.reports("run-dropped")
+    ) == [
+        "later",
+        "waits",
+    ]
+    assert sorted(simulation.state.runs) == ["runs@2026-03-02T09:00Z", "stays@2026-03-02T09:00Z"]
+    assert graces(simulation) == []
+    simulation.finish("runs@2026-03-02T09:00Z", exited())
+    assert [key.partition("@")[0] for _, key in starts(simulation)] == ["runs", "stays"]
+
+
+def test_an_attempt_keeps_the_slots_and_the_grace_it_started_with() -> None:
+    simulation = at_nine("0 9 * * * name=a slots=3 grace=1s root x\n", slots=4)
+    simulation.reload(entries_of("0 9 * * * name=a slots=1 grace=9s root x\n"))
+    assert simulation.state.slots_used == 3
+    simulation.stop()
+    assert graces(simulation) == [("a", 1.0)]
+    simulation.run_until(NINE + MINUTE)
+    assert simulation.state.slots_used == 0
