@@ -118,16 +118,18 @@ class _Draft:
             nominal = at.astimezone(zone).replace(tzinfo=None, fold=0)
             self._begin(label, FireTime(at, nominal))
         for waiting in event.waiting:
-            if waiting.label in self.entries and waiting.label not in starting:
+            if waiting.label not in self.entries:
+                self._announce(report.waiting_vanished(waiting.label, waiting.at))
+            elif waiting.label not in starting:
                 self._begin(waiting.label, FireTime(waiting.at, waiting.nominal))
-        self.catch_up()
+        self.catch_up(resuming=first)
         self.remembers |= first
 
-    def catch_up(self) -> None:
-        """Start what is due by either clock."""
+    def catch_up(self, *, resuming: bool = False) -> None:
+        """Start what is due by either clock; `resuming`: what a restart delayed is not late."""
         self._run_timers()
         if not self.stopping:
-            self._start_due()
+            self._start_due(resuming)
         self._dispatch()
 
     def attempt_started(self, event: AttemptStarted) -> None:
@@ -219,27 +221,33 @@ class _Draft:
             else:
                 self._make_ready(run.move(Move.DELAY_OVER))
 
-    def _start_due(self) -> None:
+    def _start_due(self, resuming: bool) -> None:
         now, earliest = self.moment.now, self.timetable.next_at
         if earliest is None or earliest > now:
             return
-        late = now - earliest
+        late = timedelta() if resuming else now - earliest
         self.remembers = True
         self.timetable, taken = self.timetable.take(now)
         lost: list[Node] = []
+        starts: list[tuple[FireTime, str]] = []
         for node in taken:
             if node.fire is None:
                 continue
             decision = policy.due(node.schedule, node.fire, now, late)
-            for fire in decision.starts:
-                for label in node.labels:
-                    self._begin(label, fire)
+            starts += [(fire, label) for fire in decision.starts for label in node.labels]
             if decision.missed:
                 lost.append(node)
+        for fire, label in sorted(starts, key=self._in_order):
+            self._begin(label, fire)
         if lost:
-            self._report_missed(
-                lost, earliest, now, f"woken {report.seconds(late.total_seconds())} late"
-            )
+            why = f"woken {report.seconds(late.total_seconds())} late"
+            self._report_missed(lost, earliest, now, why)
+
+    def _in_order(self, start: tuple[FireTime, str]) -> tuple[datetime, str, int]:
+        """Of what is due at the same time, the line that stands first starts first."""
+        fire, label = start
+        entry = self.entries[label]
+        return fire.at, entry.source, entry.line
 
     # -- runs ------------------------------------------------------------------------------------
 

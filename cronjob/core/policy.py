@@ -34,7 +34,8 @@ def due(schedule: Schedule, first: FireTime, now: datetime, late: timedelta) -> 
     if late <= SHORT:
         return Due((first, *schedule.between(first.at, now)), False)
     if not schedule.wildcard:
-        return Due(((first, *schedule.between(first.at, now))[-1],), False)
+        *collapsed, latest = (first, *schedule.between(first.at, now))
+        return Due((latest,), bool(collapsed))
     minute = now.replace(second=0, microsecond=0)
     present = schedule.next(minute - timedelta(microseconds=1))
     if present is None or present.at > now:

@@ -103,6 +103,12 @@ def dropped(run: Run, why: str) -> Report:
     return Report("run-dropped", Priority.NOTICE, f"{run.key}: dropped: {why}", _fields(run))
 
 
+def waiting_vanished(label: str, at: datetime) -> Report:
+    """A run that the daemon before left waiting has no entry any more."""
+    text = f"{label}: its run of {at:%F %T}Z is dropped: its entry is in no table any more"
+    return Report("run-dropped", Priority.NOTICE, text, (("CRONJOB_NAME", label),))
+
+
 def refused(label: str, entry: Entry, why: str) -> Report:
     """An entry of a table that this daemon does not run."""
     text = f"{entry.place}: {label} is not run: {why}"

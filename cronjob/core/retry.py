@@ -40,14 +40,14 @@ class NextAttempt:
 
 def worth_retrying(retry_on: RetryOn, outcome: Outcome, code: int | None) -> bool:
     """Whether this ending is among those that `retry-on` names."""
-    if outcome is Outcome.SUCCEEDED or (code is not None and code in retry_on.excluded):
+    if outcome is Outcome.SUCCEEDED:
         return False
-    if (
-        outcome in (Outcome.FAILED, Outcome.SIGNALED)
-        and code is not None
-        and code in retry_on.codes
-    ):
-        return True
+    # The code of an attempt that was ended on purpose is how it died, not what it found.
+    if outcome in (Outcome.FAILED, Outcome.SIGNALED) and code is not None:
+        if code in retry_on.excluded:
+            return False
+        if code in retry_on.codes:
+            return True
     named = _KINDS[outcome] in retry_on.kinds
     return named or ("failure" in retry_on.kinds and outcome in _FAILURES)
 

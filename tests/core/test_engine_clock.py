@@ -81,6 +81,21 @@ def test_several_short_steps_back_do_not_silence_fixed_entries_beyond_three_hour
     assert starts(simulation, "fixed")[1:] == ["06:30 2026-03-02T06:30Z#3"]
 
 
+def test_what_was_started_in_the_instant_of_a_step_is_a_repetition_afterwards() -> None:
+    simulation = Simulation(
+        entries_of("0 10 * * * name=a root x\n* * * * * name=wild root x\n"),
+        start=START,
+        script=lambda _run, _attempt: Act(lasts=None),
+    )
+    simulation.run_until(at("2026-03-02T10:00Z"))
+    simulation.jump_wall(-SECOND)
+    simulation.run_until(at("2026-03-02T10:00Z"))
+    assert starts(simulation, "wild")[-2:] == [
+        "10:00 2026-03-02T10:00Z",
+        "10:00 2026-03-02T10:00Z#2",
+    ]
+
+
 def test_each_step_back_is_a_pass_of_its_own() -> None:
     simulation = simulated("*/30 * * * * name=wild root x\n")
     for _ in range(3):

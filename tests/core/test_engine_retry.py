@@ -46,6 +46,8 @@ def test_two_failures_and_a_success_are_three_attempts_of_one_run() -> None:
         *("attempt-started", "attempt-ended"),
     ]
     assert not simulation.state.runs
+    told = [report.text.partition("Z: ")[2] for report in simulation.reports("retry-planned")]
+    assert told == ["retry 1 of 3 in 30s, at 09:00:31Z", "retry 2 of 3 in 1m, at 09:01:32Z"]
 
 
 def test_an_exhausted_run_is_given_up_and_the_next_fire_time_is_untouched() -> None:
@@ -161,6 +163,7 @@ def test_a_waiting_retry_whose_time_is_over_leaves_the_line() -> None:
     assert starts_of(simulation, "narrow") == ["09:02:01/1"]
     (report,) = simulation.reports("gave-up")
     assert "retry-until is over" in report.text
+    assert "flaky@2026-03-02T09:00Z" not in simulation.state.runs
 
 
 def test_a_retry_releases_its_slots_while_it_backs_off() -> None:

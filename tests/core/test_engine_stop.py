@@ -89,6 +89,16 @@ def test_a_stop_ends_once_however_often_it_is_asked_for() -> None:
     assert [e for _, e in simulation.timeline if isinstance(e, Stopped)] == [Stopped((), ())]
 
 
+def test_a_stop_says_what_it_ends_and_what_is_left() -> None:
+    simulation = at_nine("0 9 * * * root x\n" * 5, slots=2)
+    simulation.stop()
+    simulation.stop()
+    assert [report.text for report in simulation.reports("stopping")] == [
+        "stopping: ending 2 attempts, 3 runs not begun",
+        "stopping: ending at once 2 attempts, 3 runs not begun",
+    ]
+
+
 def test_nothing_starts_while_stopping() -> None:
     text = "0 9 * * * name=a root x\n0 9 * * * name=b root x\n* * * * * name=c slots=0 root x\n"
     simulation = at_nine(f"{text}0 9 * * * name=late jitter=30m root x\n", slots=1)
@@ -106,6 +116,7 @@ def test_a_run_that_backs_off_is_dropped_and_that_is_said() -> None:
     simulation.finish("a@2026-03-02T09:00Z", exited(1))
     simulation.stop()
     (report,) = simulation.reports("run-dropped")
+    assert not simulation.state.runs
     assert report.text == ("a@2026-03-02T09:00Z: dropped: the daemon stops before its next attempt")
     assert simulation.stopped == Stopped((), ())
 
@@ -151,19 +162,27 @@ def test_a_run_in_its_jitter_is_handed_over_with_the_rest_of_it() -> None:
 
 
 def test_what_falls_due_while_a_stop_drains_starts_after_a_quick_restart() -> None:
-    text = "0 9 * * * name=a grace=5m root x\n1 9 * * * name=b root x\n* * * * * name=c root x\n"
+    text = "0 9 * * * name=a grace=9m root x\n1 9 * * * name=b root x\n* * * * * name=c root x\n"
     first = at_nine(text)
     first.stop()
-    first.clock.advance(4 * MINUTE)
+    first.clock.advance(8 * MINUTE)
     first.finish("a@2026-03-02T09:00Z", exited())
     first.finish("c@2026-03-02T09:00Z", exited())
     second = after(first, text, 30 * SECOND)
     assert starts(second) == [
-        ("09:04:30", "c@2026-03-02T09:01Z"),
-        ("09:04:30", "c@2026-03-02T09:02Z"),
-        ("09:04:30", "c@2026-03-02T09:03Z"),
-        ("09:04:30", "c@2026-03-02T09:04Z"),
-        ("09:04:30", "b@2026-03-02T09:01Z"),
+        ("09:08:30", "b@2026-03-02T09:01Z"),
+        *(("09:08:30", f"c@2026-03-02T09:0{minute}Z") for minute in range(1, 9)),
+    ]
+
+
+def test_a_waiting_run_whose_entry_is_gone_after_the_restart_is_said() -> None:
+    text = "0 9 * * * name=a root sleep\n0 9 * * * name=b root x\n"
+    first = at_nine(text, slots=1)
+    first.stop()
+    first.finish("a@2026-03-02T09:00Z", exited())
+    second = after(first, "1 9 * * * name=a root x\n", 5 * SECOND)
+    assert [report.text for report in second.reports("run-dropped")] == [
+        "b: its run of 2026-03-02 09:00:00Z is dropped: its entry is in no table any more"
     ]
 
 
@@ -201,6 +220,21 @@ def test_a_new_entry_does_not_start_for_a_time_before_it_was_in_a_table() -> Non
     second = after(first, "0 9 * * * name=a root x\n30 10 * * * name=new root x\n", 5 * SECOND)
     assert starts(second) == []
     assert second.reports() == []
+
+
+def test_what_was_due_at_the_moment_of_the_stop_is_not_forgotten() -> None:
+    text = "1 9 * * * name=b root x\n"
+    first = at_nine(text)
+    first.clock.advance(MINUTE)  # 9:01 has come; the stop is heard of before the alarm
+    first.stop()
+    assert starts(after(first, text, SECOND)) == [("09:01:01", "b@2026-03-02T09:01Z")]
+
+
+def test_a_run_that_was_handed_over_and_is_due_as_well_starts_once() -> None:
+    waiting = Waiting("a", NINE, at("2026-03-02T09:00"))
+    entries = entries_of("0 9 * * * name=a root x\n")
+    second = Simulation(entries, start=NINE + 9 * SECOND, planned=START, waiting=(waiting,))
+    assert starts(second) == [("09:00:09", "a@2026-03-02T09:00Z")]
 
 
 def test_a_daemon_that_died_runs_no_fire_time_twice() -> None:
@@ -277,6 +311,13 @@ def test_unchanged_entries_keep_their_next_fire_time_over_a_reload() -> None:
         ("09:00:00", "a@2026-03-02T09:00Z"),
         ("10:02:00", "a@2026-03-02T10:00Z"),
     ]
+
+
+def test_what_is_due_before_a_reload_starts_by_the_old_tables() -> None:
+    simulation = at_nine("1 9 * * * name=gone root x\n")
+    simulation.clock.advance(MINUTE)
+    simulation.reload({})
+    assert starts(simulation) == [("09:01:00", "gone@2026-03-02T09:01Z")]
 
 
 def test_waiting_runs_of_entries_that_left_are_dropped_and_running_ones_go_on() -> None:

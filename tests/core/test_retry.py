@@ -147,6 +147,7 @@ def test_only_the_named_kinds_are_worth_another_attempt(
         ("failure,!137", Outcome.SIGNALED, 137, False),
         ("failure,!9", Outcome.SIGNALED, None, True),  # a signal is no exit code
         ("143", Outcome.TIMED_OUT, 143, False),  # it ended so because it was told to
+        ("failure,!143", Outcome.TIMED_OUT, 143, True),  # the same: this code says nothing
         ("143", Outcome.CANCELLED, 143, False),
     ],
 )
