@@ -129,7 +129,8 @@ class Daemon:
     def _reload(self) -> None:
         monotonic = int(self._clock.monotonic() * 1_000_000)
         systemd.notify("RELOADING=1", f"MONOTONIC_USEC={monotonic}")
-        self._handle(Loaded(moment=self._clock.moment(), entries=self._load_tables()))
+        entries = self._load_tables()
+        self._handle(Loaded(moment=self._clock.moment(), entries=entries))
         self._report_loaded("reloaded")
         systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
 
@@ -165,7 +166,10 @@ class Daemon:
     def _handle(self, event: Event) -> None:
         self._state, effects = step(self._state, event)
         for effect in effects:
-            self._perform(effect)
+            try:
+                self._perform(effect)
+            except Exception as error:  # one effect that fails must not cost the others
+                self._report_defect(f"cannot perform {type(effect).__name__}", error)
 
     # -- effects ---------------------------------------------------------------------------------
 
@@ -202,8 +206,14 @@ class Daemon:
                 uid=account.uid,
                 gid=account.gid,
             )
-        except (LaunchError, OSError) as error:
+        except LaunchError as error:
             self._attempt_ended(attempt, Ending(error=str(error)))
+        except OSError as error:
+            text = f"cannot make a pipe for its output: {error.strerror}"
+            self._attempt_ended(attempt, Ending(error=text))
+        except Exception as error:  # or the run would keep its slots for ever
+            self._report_defect(f"cannot launch {attempt}", error)
+            self._attempt_ended(attempt, Ending(error="internal error"))
         else:
             self._pipes[attempt] = pipe
             self._launcher.launch(attempt, command, pipe.write_end)
@@ -325,11 +335,12 @@ class Daemon:
         self._journal.tell(Report(event, priority, text))
 
     def _report_exception(self, _: asyncio.AbstractEventLoop, context: dict[str, Any]) -> None:
+        self._report_defect(context["message"], context.get("exception"))
+
+    def _report_defect(self, what: str, error: BaseException | None) -> None:
         """A defect of ours costs one event, and is said; the daemon goes on."""
-        error = context.get("exception")
         trace = "".join(traceback.format_exception(error)) if error else ""
-        text = f"internal error: {context['message']} {trace}"
-        self._tell(Priority.ERROR, "internal-error", text)
+        self._tell(Priority.ERROR, "internal-error", f"internal error: {what} {trace}")
 
 
 def _run_of(attempt: str) -> str:

@@ -51,14 +51,14 @@ def _expected(schedule: str, zone: str, start: datetime, end: datetime) -> list[
 
 
 def _placed(schedules: list[str], start: datetime, end: datetime) -> list[tuple[str, str]]:
-    """Each schedule in up to six zones that bring it due, and in one that need not."""
+    """Each schedule in up to 24 zones that bring it due, and in one that need not."""
     placed: dict[tuple[str, str], None] = {}
     for number, schedule in enumerate(schedules):
         try:
             due = [zone for zone in ZONES if _expected(schedule, zone, start, end)]
         except CronSimError:
             continue
-        for zone in (*due[:6], ZONES[number % len(ZONES)]):
+        for zone in (*due[:24], ZONES[number % len(ZONES)]):
             placed[schedule, zone] = None
     return list(placed)
 
