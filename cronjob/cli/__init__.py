@@ -6,9 +6,10 @@ Modules that cost time to import are imported by the verbs that need them.
 """
 
 import argparse
+import io
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 TABLE = "/etc/cronjob.tab"
 
@@ -16,16 +17,28 @@ TABLE = "/etc/cronjob.tab"
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the result is the exit code."""
     options = _parser().parse_args(arguments)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # A table may hold characters that the locale cannot say.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code: int = options.verb(options)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # it is None when descriptor 1 is closed
+            sys.stdout.flush()
     except BrokenPipeError:
-        # The reader of our output has seen enough.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        _discard_output()  # its reader has seen enough
         return 0
+    except OSError as error:
+        _discard_output()
+        print(f"cronjob: cannot write the output: {error.strerror}", file=sys.stderr)
+        return 1
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _discard_output() -> None:
+    """Let the interpreter's last flush go nowhere."""
+    os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -49,7 +62,7 @@ def _add_daemon(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--state", metavar="DIR", help="where it remembers what it has done")
     parser.add_argument("--runtime", metavar="DIR", help="where its sockets and locks are")
     parser.add_argument(
-        "--slots", metavar="N", type=_slots, help="how many slots may be held at once"
+        "--slots", metavar="N", type=_number(65536), help="how many slots may be held at once"
     )
     parser.add_argument(
         "--log",
@@ -82,7 +95,7 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 def _add_next(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("expression", metavar="EXPR", help='a schedule like "30 2 * * *" or @daily')
     parser.add_argument("--tz", metavar="ZONE", help="its time zone; without it, the system's")
-    parser.add_argument("-n", metavar="N", type=_count, default=5, help="how many (5)")
+    parser.add_argument("-n", metavar="N", type=_number(100_000), default=5, help="how many (5)")
 
     def verb(options: argparse.Namespace) -> int:
         from cronjob.cli.times import show_next
@@ -113,13 +126,11 @@ def _add_tables(parser: argparse.ArgumentParser) -> None:
     )
 
 
-def _count(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 100_000:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 100000")
+def _number(highest: int) -> Callable[[str], int]:
+    def parse(text: str) -> int:
+        digits = text.isascii() and text.isdigit() and len(text) <= 9
+        if digits and 1 <= int(text) <= highest:
+            return int(text)
+        raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to {highest}")
 
-
-def _slots(text: str) -> int:
-    if text.isascii() and text.isdigit() and 1 <= int(text[:9]) <= 65536:
-        return int(text)
-    raise argparse.ArgumentTypeError(f"{text!r} is not a number from 1 to 65536")
+    return parse

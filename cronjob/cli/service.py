@@ -38,7 +38,8 @@ def run_daemon(arguments: argparse.Namespace) -> int:
         print(f"cronjob: {error}", file=sys.stderr)
         return 1
     except OSError as error:
-        print(f"cronjob: {error.filename or ''}: {error.strerror}", file=sys.stderr)
+        what = (str(word) for word in (error.filename, error.strerror) if word)
+        print(": ".join(("cronjob", *what)), file=sys.stderr)
         return 1
     finally:
         for lock in locks:

@@ -30,7 +30,7 @@ def list_entries(options: argparse.Namespace) -> int:
         try:
             text = read_table_file(path)
         except TableFileError as error:
-            print(f"{path}: {error}", file=sys.stderr)
+            print(f"{printable(path)}: {error}", file=sys.stderr)
             code = 1
             continue
         table = parse_table(text, source=path, zone=zone, host=host_identity())
@@ -56,14 +56,23 @@ def check_tables(options: argparse.Namespace) -> int:
     tables = []
     for path in options.files:
         try:
-            text = sys.stdin.buffer.read() if path == "-" else read_table_file(path)
+            text = _standard_input() if path == "-" else read_table_file(path)
         except TableFileError as error:
-            print(f"{path}: {error}", file=sys.stderr)
+            print(f"{printable(path)}: {error}", file=sys.stderr)
             code = 1
             continue
         style: Style = "user" if options.user else "system"
         tables.append(parse_table(text, source=path, style=style, zone=zone))
     return max(code, _print_problems(tables, sys.stdout))
+
+
+def _standard_input() -> bytes:
+    if sys.stdin is None:  # descriptor 0 is closed
+        raise TableFileError("cannot read the table: standard input is closed")
+    try:
+        return sys.stdin.buffer.read()
+    except OSError as error:
+        raise TableFileError(f"cannot read the table: {error.strerror}") from error
 
 
 def _print_problems(tables: Iterable[Table], stream: TextIO) -> int:
@@ -86,7 +95,7 @@ def _as_text(rows: list[tuple[Entry, FireTime | None]]) -> str:
                 f"{fire.at.astimezone(zone):%a %F %H:%M}" if fire else _never(entry),
                 zone_name(zone),
                 entry.schedule.text,
-                entry.user or "",
+                printable(entry.user or ""),
                 entry.name,
                 printable(entry.command),
             )

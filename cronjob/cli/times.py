@@ -11,7 +11,9 @@ from cronjob.host.identity import host_identity
 
 def show_next(options: argparse.Namespace) -> int:
     """Print the next fire times, in the schedule's own zone; 1 when there is none."""
-    zone = options.tz or system_zone()[0]
+    zone, problem = (options.tz, "") if options.tz else system_zone()
+    if problem:
+        print(f"cronjob: {problem}", file=sys.stderr)
     try:
         schedule = Schedule.parse(options.expression, zone=zone, seed=host_identity())
     except ScheduleError as error:

@@ -148,10 +148,10 @@ class Schedule:
             texts = tuple(nickname(texts[0]).split())
         columns = parse_columns(texts, seed=seed, classic=classic)
         dom, dow = columns[2], columns[4]
-        if any("#" in special for special in dow.special) and not dom.star:
+        if dow.special and not dom.star:  # croniter would match only days that are both
             raise ScheduleError(
                 f"day of week {quoted(texts[4])} with day of month {quoted(texts[2])}: "
-                "with # in one, the other must be *"
+                "with # or L in one, the other must begin with *"
             )
         return cls(
             " ".join(written),

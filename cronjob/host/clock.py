@@ -114,13 +114,12 @@ def system_zone(root: str = "/") -> tuple[tzinfo, str]:
     `/etc/timezone` (tzset(3), localtime(5)).
     """
     candidates = (os.environ.get("TZ", "").removeprefix(":"), *_configured_zones(Path(root)))
-    for name in candidates:
-        if not name:
-            continue
+    unknown = ""
+    for name in filter(None, candidates):
         try:
-            return named_zone(name), ""
-        except ScheduleError:
-            continue
+            return named_zone(name), unknown
+        except ScheduleError as error:
+            unknown = f"{error}; using the next that is configured"
     found = ", ".join(name for name in candidates if name) or "no /etc/localtime link"
     return named_zone("UTC"), f"the system's time zone is not known ({found}); using UTC"
 

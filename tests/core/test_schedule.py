@@ -337,7 +337,7 @@ def test_eight_threads_get_the_answers_that_one_gets() -> None:
         ("* * * * *", "Mars/Olympus", 'unknown time zone "Mars/Olympus"; '
          "allowed are names like Europe/Paris"),
         ("0 0 13 * 5#2", "UTC", 'day of week "5#2" with day of month "13": '
-         "with # in one, the other must be *"),
+         "with # or L in one, the other must begin with *"),
     ],
 )  # fmt: skip
 def test_a_bad_text_or_zone_is_a_schedule_error(text: str, zone: str, message: str) -> None:

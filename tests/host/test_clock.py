@@ -68,7 +68,6 @@ def test_chance_lies_between_zero_and_one() -> None:
         ("Asia/Tokyo", "Europe/Paris", "Africa/Cairo", "Asia/Tokyo"),
         (":Asia/Tokyo", "Europe/Paris", "", "Asia/Tokyo"),
         ("", "Europe/Paris", "Africa/Cairo", "Europe/Paris"),
-        ("Not/There", "Europe/Paris", "", "Europe/Paris"),
         ("", "", "Africa/Cairo\n", "Africa/Cairo"),
     ],
 )
@@ -84,6 +83,16 @@ def test_the_system_zone_is_the_first_that_names_one(
     monkeypatch.setenv("TZ", variable)
     zone, problem = system_zone(str(tmp_path))
     assert (zone_name(zone), problem) == (expected, "")
+
+
+def test_a_configured_zone_that_does_not_exist_is_said(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _machine(tmp_path, "Europe/Paris", "")
+    monkeypatch.setenv("TZ", "Not/There")
+    zone, problem = system_zone(str(tmp_path))
+    assert zone_name(zone) == "Europe/Paris"
+    assert problem.startswith('unknown time zone "Not/There"')
 
 
 def test_an_unknown_system_zone_is_said_and_utc(

@@ -1,0 +1,175 @@
+"""`cronjob list`: the entries of tables, for people and for programs."""
+
+import json
+import resource
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from cronjob.cli import main
+from tests.cli.command import cronjob
+
+#: Each fires once a year, in an order that is never the one they are written in.
+YEARLY = "".join(f"0 0 1 {month} * name=m{month:02} root true\n" for month in (7, 1, 10, 4))
+SCHEMA: dict[str, type | tuple[type, ...]] = {
+    "name": str,
+    "schedule": str,
+    "zone": str,
+    "user": (str, type(None)),
+    "command": str,
+    "stdin": str,
+    "fields": dict,
+    "source": str,
+    "line": int,
+    "next": (str, type(None)),
+    "start_delay": float,
+}
+
+
+def _write(folder: Path, text: str, name: str = "table.tab") -> str:
+    path = folder / name
+    path.write_text(text)
+    return str(path)
+
+
+def _entries(output: str) -> list[dict[str, Any]]:
+    loaded = json.loads(output)
+    assert isinstance(loaded, list)
+    return loaded
+
+
+def test_the_text_has_a_head_and_one_aligned_line_for_each_entry(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = _write(
+        tmp_path,
+        "0 12 13 7 *  tz=Asia/Tokyo name=noon  www-data  echo  two  blanks%stdin\n"
+        "@reboot name=boot root true\n"
+        "0 0 30 2 * name=none root true\n",
+    )
+    assert main(["list", "--table", table]) == 0
+    head, noon, boot, none = capsys.readouterr().out.splitlines()
+    assert head.split() == ["NEXT", "ZONE", "SCHEDULE", "USER", "NAME", "COMMAND"]
+    assert noon[4:].split()[0].endswith("-07-13")
+    assert noon[15:20] == "12:00"  # in its own zone
+    starts = [head.index(title) for title in head.split()]
+    assert [noon[start:].split("  ")[0] for start in starts[1:]] == [
+        "Asia/Tokyo",
+        "0 12 13 7 *",
+        "www-data",
+        "noon",
+        "echo",
+    ]
+    assert noon.endswith("echo  two  blanks")
+    assert boot.startswith("at boot ")
+    assert none.startswith("never ")
+
+
+def test_without_next_the_order_is_that_of_the_tables(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    other = _write(tmp_path, "0 0 1 2 * name=other root true\n", "other.tab")
+    assert main(["list", "--json", "--table", _write(tmp_path, YEARLY), "--table", other]) == 0
+    names = [entry["name"] for entry in _entries(capsys.readouterr().out)]
+    assert names == ["m07", "m01", "m10", "m04", "other"]
+
+
+def test_with_next_the_order_is_that_of_the_fire_times_and_those_without_one_are_last(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = _write(tmp_path, "@reboot root true\n0 0 30 2 * root true\n" + YEARLY)
+    assert main(["list", "--json", "--next", "--table", table]) == 0
+    times = [entry["next"] for entry in _entries(capsys.readouterr().out)]
+    assert times[-2:] == [None, None]
+    assert times[:-2] == sorted(times[:-2])
+    assert len(times) == 6
+
+
+def test_json_says_everything_of_an_entry_in_documented_types(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    text = 'A=b\n*/5 * * * * name=x jitter=60s timeout="4m" tz=Asia/Tokyo root cat%one%two\n'
+    table = _write(tmp_path, text + "@reboot root true\n")
+    assert main(["list", "--json", "--table", table]) == 0
+    entry, boot = _entries(capsys.readouterr().out)
+    for found in (entry, boot):
+        assert found.keys() == SCHEMA.keys()
+        assert all(isinstance(found[name], kind) for name, kind in SCHEMA.items())
+    fire = datetime.fromisoformat(entry.pop("next"))
+    assert fire.tzinfo == UTC
+    assert fire.minute % 5 == 0
+    assert 0 <= entry.pop("start_delay") < 60
+    assert entry == {
+        "name": "x",
+        "schedule": "*/5 * * * *",
+        "zone": "Asia/Tokyo",
+        "user": "root",
+        "command": "cat",
+        "stdin": "one\ntwo\n",
+        "fields": {"name": "x", "jitter": "60s", "timeout": "4m", "tz": "Asia/Tokyo"},
+        "source": table,
+        "line": 2,
+    }
+    assert boot["next"] is None
+
+
+def test_bytes_that_are_not_utf_8_come_back_from_json_as_they_were(tmp_path: Path) -> None:
+    table = tmp_path / "table.tab"
+    table.write_bytes(b"* * * * * root echo \xff\n")
+    (entry,) = _entries(cronjob("list", "--json", "--table", str(table)).stdout.decode("ascii"))
+    assert entry["command"].encode("utf-8", "surrogateescape") == b"echo \xff"
+
+
+def test_no_entries_are_a_head_alone_or_an_empty_list(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = _write(tmp_path, "# nothing\n")
+    assert main(["list", "--table", table]) == 0
+    assert len(capsys.readouterr().out.splitlines()) == 1
+    assert main(["list", "--json", "--table", table]) == 0
+    assert _entries(capsys.readouterr().out) == []
+
+
+def test_problems_go_to_standard_error_and_good_lines_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = _write(tmp_path, "61 * * * * root true\n@daily name=good root true\n")
+    assert main(["list", "--table", table]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f'{table}:1:1: minute "61" is out of range 0-59\n'
+    assert "good" in captured.out
+
+
+def test_a_warning_leaves_the_exit_status_0(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["list", "--table", _write(tmp_path, "@daily mail=never root true\n")]) == 0
+    assert "warning: the field mail is not in effect yet" in capsys.readouterr().err
+
+
+def test_a_missing_table_is_said_and_the_others_are_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    missing = str(tmp_path / "missing.tab")
+    table = _write(tmp_path, "@daily name=good root true\n")
+    assert main(["list", "--table", missing, "--table", table]) == 1
+    captured = capsys.readouterr()
+    assert captured.err == f"{missing}: cannot read the table: No such file or directory\n"
+    assert "good" in captured.out
+
+
+def test_a_hundred_entries_are_listed_in_less_than_a_second_of_cpu_time(tmp_path: Path) -> None:
+    zones = ("UTC", "Europe/Paris", "America/New_York", "Asia/Tokyo", "Australia/Lord_Howe")
+    lines = [
+        f"{n % 60} {n % 24} {n % 28 + 1} * * tz={zones[n % 5]} root echo {n}\n" for n in range(100)
+    ]
+    table = _write(tmp_path, "".join(lines))
+    before = resource.getrusage(resource.RUSAGE_CHILDREN)
+    ended = cronjob("list", "--next", "--table", table)
+    after = resource.getrusage(resource.RUSAGE_CHILDREN)
+    assert len(ended.stdout.splitlines()) == 101
+    seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
+    print(f"list --next of 100 entries: {seconds:.2f} s of CPU time")  # noqa: T201 # shown with -s
+    assert seconds < 1.0

@@ -1,0 +1,156 @@
+"""cronjob(1) and the program say the same."""
+
+import argparse
+import re
+from pathlib import Path
+
+import pytest
+
+from cronjob.cli import TABLE, _parser, service
+from cronjob.cli.tables import list_entries
+from cronjob.core.run import Outcome
+from cronjob.host import environment, identity, journal
+from cronjob.host.statefile import StateFile
+from tests.docs.manpage import ROOT, arguments, literal, options, page, parts, plain
+
+LINES = page("cronjob.1")
+SECTIONS = parts(LINES, ".Sh")
+VERBS = parts(SECTIONS["DESCRIPTION"], ".Ss")
+SOURCES = "\n".join(
+    path.read_text(encoding="utf-8") for path in sorted((ROOT / "cronjob").rglob("*.py"))
+)
+
+
+def _verbs() -> dict[str, argparse.ArgumentParser]:
+    actions = _parser()._actions
+    (verbs,) = (action for action in actions if isinstance(action, argparse._SubParsersAction))
+    return dict(verbs.choices)
+
+
+def _options(parser: argparse.ArgumentParser) -> set[str]:
+    return {option for action in parser._actions for option in action.option_strings}
+
+
+def _synopsis() -> dict[str, list[str]]:
+    """The macros of each line of the synopsis, by verb; "" without one."""
+    text = "\n".join(SECTIONS["SYNOPSIS"])
+    forms = [form.split("\n") for form in text.split(".Nm cronjob\n")[1:]]
+    return {
+        form[0].removeprefix(".Cm ") if form[0].startswith(".Cm ") else "": form for form in forms
+    }
+
+
+def test_the_verbs_of_the_page_are_those_of_the_program_in_their_order() -> None:
+    assert list(VERBS)[1:] == list(_verbs())
+
+
+@pytest.mark.parametrize("verb", list(_verbs()))
+def test_a_verb_has_the_same_options_in_the_program_and_on_the_page(verb: str) -> None:
+    common = {"-h", "--help"}
+    assert options([line for line in VERBS[verb] if line.startswith(".It")]) == (
+        _options(_verbs()[verb]) - common
+    )
+    assert options(_synopsis()[verb]) == _options(_verbs()[verb]) - common
+
+
+def test_the_general_options_are_the_same_in_the_program_and_on_the_page() -> None:
+    assert options([line for line in VERBS[""] if line.startswith(".It")]) == _options(_parser())
+
+
+def test_every_option_that_is_named_anywhere_exists() -> None:
+    known = _options(_parser()).union(*map(_options, _verbs().values()))
+    assert options(LINES) <= known
+
+
+@pytest.mark.parametrize("verb", list(_verbs()))
+def test_the_positional_arguments_are_in_the_synopsis(verb: str) -> None:
+    for action in _verbs()[verb]._actions:
+        if not action.option_strings:
+            assert f".Ar {str(action.metavar).lower()}" in "\n".join(_synopsis()[verb])
+
+
+def test_the_choices_of_an_option_are_all_explained() -> None:
+    for verb, parser in _verbs().items():
+        for action in parser._actions:
+            if action.option_strings and action.choices is not None:
+                assert set(action.choices) <= arguments(VERBS[verb], "Cm")
+
+
+def test_every_verb_has_an_example_that_the_program_accepts() -> None:
+    for verb, lines in VERBS.items():
+        commands = [line[2:] for line in literal(lines) if line.startswith("$ ")]
+        assert bool(commands) == bool(verb)
+        for command in commands:
+            words = re.findall(r'"([^"]*)"|(\S+)', command)
+            parsed = _parser().parse_args([quoted or bare for quoted, bare in words][1:])
+            assert command.split()[1] == verb
+            assert callable(parsed.verb)
+
+
+def test_the_members_of_an_object_in_json_are_those_that_list_writes() -> None:
+    source = Path(list_entries.__code__.co_filename).read_text(encoding="utf-8")
+    written = set(re.findall(r'^            "(\w+)":', source, re.MULTILINE))
+    assert written == arguments(VERBS["list"], "Cm") - {"daemon"}
+
+
+def test_the_outcomes_of_an_attempt_are_all_named() -> None:
+    section = SECTIONS["LOG"][: SECTIONS["LOG"].index("The events are:")]
+    assert arguments(section, "Cm") == {str(outcome) for outcome in Outcome}
+
+
+def test_the_events_of_the_journal_are_those_that_the_program_reports() -> None:
+    section = SECTIONS["LOG"][SECTIONS["LOG"].index("The events are:") :]
+    reported = set(re.findall(r'\bReport\(\s*"([a-z-]+)"', SOURCES))
+    reported |= set(re.findall(r'_tell\([^"]*?, "([a-z-]+)"', SOURCES))
+    reported |= set(re.findall(r'_report_loaded\("([a-z-]+)"\)', SOURCES))
+    assert arguments(section, "Cm") == reported
+
+
+def test_the_fields_of_the_journal_are_those_that_the_program_writes() -> None:
+    in_page = arguments(SECTIONS["LOG"], "Ev")
+    report = (ROOT / "cronjob/core/report.py").read_text(encoding="utf-8")
+    assert in_page == {*re.findall(r'"(CRONJOB_[A-Z_]+)"', report), "CRONJOB_EVENT"}
+    assert "CRONJOB_EVENT=" in (ROOT / "cronjob/host/journal.py").read_text(encoding="utf-8")
+
+
+def test_the_environment_is_that_which_the_program_reads() -> None:
+    read = set(re.findall(r'os\.environ(?:\.get\(|\[)"([A-Z_]+)"', SOURCES)) - {"LD_LIBRARY_PATH"}
+    assert arguments(SECTIONS["ENVIRONMENT"], "Ev") == read | {"HOME"}  # HOME by expanduser
+
+
+def test_the_files_are_those_that_the_program_uses(monkeypatch: pytest.MonkeyPatch) -> None:
+    heads = [line for line in SECTIONS["FILES"] if line.startswith(".It")]
+    named = arguments(heads, "Pa")
+    used = {TABLE, journal.SOCKET, *environment.DEFAULTS_FILES}
+    used |= {"/etc/localtime", "/etc/timezone", "/etc/machine-id"}
+    monkeypatch.setattr("os.geteuid", lambda: 0)
+    used.add(StateFile(service.default_state()).path)
+    used |= {f"{service.default_state()}/state.lock", f"{service.default_runtime()}/runtime.lock"}
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("HOME", "~")
+    monkeypatch.delenv("XDG_STATE_HOME", raising=False)
+    monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
+    used |= {service.default_state(), service.default_runtime()}
+    assert named == used
+    assert '"/etc/machine-id"' in Path(identity.__file__).read_text(encoding="utf-8")
+
+
+def test_an_ordinary_user_has_directories_of_their_own_by_the_xdg_variables(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("os.geteuid", lambda: 1000)
+    monkeypatch.setenv("XDG_STATE_HOME", "/there")
+    monkeypatch.setenv("XDG_RUNTIME_DIR", "/here")
+    assert service.default_state() == "/there/cronjob"
+    assert service.default_runtime() == "/here/cronjob"
+
+
+def test_the_exit_statuses_are_those_of_the_program() -> None:
+    heads = [plain(line) for line in SECTIONS["EXIT STATUS"] if line.startswith(".It")]
+    assert heads == [".It 0", ".It 1", ".It 2", ".It 130"]
+
+
+def test_the_default_number_of_slots_is_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    for cpus, slots in ((1, 16), (4, 16), (5, 20), (64, 256)):
+        monkeypatch.setattr("os.cpu_count", lambda cpus=cpus: cpus)
+        assert service.default_slots() == slots

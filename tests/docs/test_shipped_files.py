@@ -1,0 +1,90 @@
+"""The files that an administrator installs: the unit and the example table."""
+
+import configparser
+import re
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from cronjob import parse_table
+from cronjob.cli import _parser
+from cronjob.core.fields import FIELDS
+from tests.docs.manpage import PAGES, ROOT
+
+UNIT = ROOT / "systemd/cronjob.service"
+TABLE = ROOT / "etc/cronjob.tab"
+COLUMNS = r"(?:@[a-z]+|(?:[\d*][\d*/,-]*\s+){5})"
+
+
+def _unit() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser(interpolation=None, strict=True)
+    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.read(UNIT, encoding="utf-8")
+    return parser
+
+
+def test_systemd_understands_every_line_of_the_unit(tmp_path: Path) -> None:
+    if shutil.which("systemd-analyze") is None:
+        pytest.skip("systemd-analyze is not installed")
+    text = UNIT.read_text(encoding="utf-8").replace("/usr/local/bin/cronjob", sys.executable)
+    copy = tmp_path / UNIT.name
+    copy.write_text(re.sub(r"^Documentation=.*\n", "", text, flags=re.MULTILINE))
+    ended = subprocess.run(
+        ["systemd-analyze", "verify", copy], capture_output=True, text=True, check=False, timeout=60
+    )
+    lines = (ended.stdout + ended.stderr).splitlines()
+    assert [line for line in lines if UNIT.name in line] == []
+
+
+def test_the_unit_starts_the_daemon_with_options_that_it_has() -> None:
+    program, *arguments = _unit()["Service"]["ExecStart"].split()
+    assert program.endswith("/cronjob")
+    options = _parser().parse_args(arguments)
+    assert (options.state, options.runtime) == ("${STATE_DIRECTORY}", "${RUNTIME_DIRECTORY}")
+
+
+def test_the_unit_reloads_by_the_signal_that_the_daemon_handles() -> None:
+    assert _unit()["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+
+
+def test_the_directories_of_the_unit_are_the_defaults_for_root() -> None:
+    service = _unit()["Service"]
+    assert service["StateDirectory"] == service["RuntimeDirectory"] == "cronjob"
+
+
+def test_the_unit_names_the_manual_pages_that_there_are() -> None:
+    named = _unit()["Unit"]["Documentation"].split()
+    expected = (f"man:{path.stem}({path.suffix[1:]})" for path in PAGES)
+    assert named == list(expected)
+
+
+def test_the_example_table_has_no_entries_and_no_problems() -> None:
+    table = parse_table(TABLE.read_bytes(), source=str(TABLE))
+    assert (table.entries, table.settings, table.problems) == ((), (), ())
+
+
+def test_the_commented_examples_of_the_table_are_good_lines() -> None:
+    lines = TABLE.read_text(encoding="utf-8").splitlines()
+    examples = [line[2:] for line in lines if re.match(rf"# {COLUMNS}\s+\w+=", line)]
+    settings = [line[2:] for line in lines if re.match(r"# [A-Z]+=", line)]
+    table = parse_table("\n".join([*settings, *examples]) + "\n", source=str(TABLE))
+    assert [str(problem) for problem in table.problems] == []
+    assert len(table.entries) == len(examples) == 4
+    assert len(table.settings) == len(settings) == 2
+
+
+def test_the_fields_that_the_example_table_explains_are_in_effect() -> None:
+    named = re.findall(r"^#   ([a-z]+)=|  ([a-z]+)=N ", TABLE.read_text(), re.MULTILINE)
+    names = {first or second for first, second in named}
+    assert {"name", "tz", "retry", "timeout", "jitter", "slots", "priority"} <= names
+    assert all(FIELDS[name].in_effect for name in names)
+
+
+def test_the_demo_table_is_without_a_problem() -> None:
+    text = (ROOT / "etc/demo.tab").read_text(encoding="utf-8").replace("@USER@", "root")
+    table = parse_table(text, source="etc/demo.tab")
+    assert not table.problems
+    assert [entry.name for entry in table.entries][-1] == "at-boot"
