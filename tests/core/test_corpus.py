@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from cronjob.core.columns import DAY_OF_WEEK, MONTH, UNITS, ColumnError, Unit, parse_column
-from cronjob.core.entry import Table
+from cronjob.core.entry import Style, Table
 from cronjob.core.schedule import NICKNAMES
 from cronjob.core.table import parse_table
 from tests.core.vectors import first_ten, load
@@ -211,10 +211,9 @@ def test_real_tables_have_the_entries_settings_and_bad_lines_that_cron_finds(
 def test_real_tables_mean_the_same_as_classic_and_as_our_own() -> None:
     for row in real_tables():
         data = Path(row["path"]).read_bytes()
-        style = "system" if row["style"] == "system" else "user"
+        style: Style = "system" if row["style"] == "system" else "user"
         ours, classic = (
-            parse_table(data, source="t", style=style, classic=classic)  # type: ignore[arg-type]
-            for classic in (False, True)
+            parse_table(data, source="t", style=style, classic=classic) for classic in (False, True)
         )
         assert [(entry.schedule.key, entry.user, entry.command) for entry in ours.entries] == [
             (entry.schedule.key, entry.user, entry.command.rstrip("\r"))

@@ -1,5 +1,6 @@
 """cronjob.tab(5) and the parser say the same."""
 
+import inspect
 import re
 from datetime import UTC, datetime
 
@@ -173,8 +174,8 @@ def test_the_diagnostics_are_what_these_lines_get() -> None:
 def test_the_surroundings_of_a_command_are_those_that_are_said() -> None:
     named = arguments(SECTIONS["COMMAND"], "Pa")
     assert named == {DEFAULT_SHELL, DEFAULT_PATH, "/", *environment.DEFAULTS_FILES}
-    source = environment.__loader__.get_source(environment.__name__)  # type: ignore[union-attr]
-    marked = set(re.findall(r'environment\["(CRONJOB_[A-Z_]+)"\]', str(source)))
+    source = inspect.getsource(environment)
+    marked = set(re.findall(r'environment\["(CRONJOB_[A-Z_]+)"\]', source))
     assert {name for name in arguments(SECTIONS["COMMAND"], "Ev") if "_" in name} == marked
 
 

@@ -21,7 +21,7 @@ COLUMNS = r"(?:@[a-z]+|(?:[\d*][\d*/,-]*\s+){5})"
 
 def _unit() -> configparser.ConfigParser:
     parser = configparser.ConfigParser(interpolation=None, strict=True)
-    parser.optionxform = str  # type: ignore[assignment,method-assign]
+    parser.optionxform = str  # type: ignore[assignment,method-assign] # documented
     parser.read(UNIT, encoding="utf-8")
     return parser
 

@@ -612,7 +612,7 @@ def test_killed_daemon_leaves_no_process(capsys: pytest.CaptureFixture[str]) -> 
                 begin = time.monotonic()
                 daemon.kill()
             assert all(dead(pid, 1.0) for pid in pids)
-            seconds_until(lambda mark=mark: not pids_with(f"CRONJOB_RUN={mark}"))  # type: ignore[misc]
+            seconds_until(lambda mark=mark: not pids_with(f"CRONJOB_RUN={mark}"))  # type: ignore[misc] # bound now
             times.append(time.monotonic() - begin)
     with capsys.disabled():
         sys.stdout.write(f" [no survivor after at most {max(times) * 1000:.0f} ms] ")
