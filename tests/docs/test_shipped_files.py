@@ -47,7 +47,7 @@ def test_the_unit_starts_the_daemon_with_options_that_it_has() -> None:
 
 
 def test_the_unit_reloads_by_the_signal_that_the_daemon_handles() -> None:
-    assert _unit()["Service"]["ExecReload"] == "/bin/kill -HUP $MAINPID"
+    assert _unit()["Service"]["ExecReload"] == '/bin/sh -c "kill -HUP $MAINPID"'
 
 
 def test_the_directories_of_the_unit_are_the_defaults_for_root() -> None:
