@@ -1,34 +1,30 @@
 """When does it fire after a given instant.
 
-croniter iterates over *naive wall time*, on explicit lists; this module turns wall times into
-instants by Debian's rule, in the schedule's own zone (Debian cron(8), cron.c find_jobs):
+The wall times that the columns match become instants by Debian's rule, in the schedule's own zone
+(Debian cron(8), cron.c find_jobs):
 
 * A *fixed* schedule (neither minute nor hour starts with `*`) fires once for a wall time that a
   gap skips, at the first instant after the gap, and only at the first of the two occurrences
   that a fold makes.
 * A *wildcard* schedule follows real time: nothing in a gap, both passes of a fold.
 * What a gap longer than three hours skips is not made up for.
+* A minute of which a gap skips only the beginning exists: it begins where the gap ends.
 """
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, tzinfo
-from functools import lru_cache
-from itertools import pairwise
-from threading import Lock
 from typing import Self
 
-from croniter import CroniterBadDateError, croniter
-
-from cronjob.core.columns import HOUR, MINUTE, UNITS, Column, ColumnError, parse_column
-from cronjob.core.zone import Exact, Fold, Gap, civil, named_zone, zone_name
+from cronjob.core.columns import UNITS, Column, ColumnError, parse_column
+from cronjob.core.walltimes import WallTimes
+from cronjob.core.zone import Exact, Fold, Gap, civil, named_zone, steady_offset, zone_name
 from cronjob.errors import ScheduleError, quoted
 
 LONGEST_GAP = timedelta(hours=3)
-HORIZON_YEARS = 50
+_MINUTE = timedelta(minutes=1)
 _FIRST = datetime(1, 1, 2, tzinfo=UTC)  # the first day whose civil time exists in every zone
 _LAST_YEAR = 9999
-_LEAP_CYCLE = datetime(2024, 1, 1)  # noqa: DTZ001 # where a look at the days begins
-_MATCHES_LOOKED_AT = 800  # two years of days
 
 #: POSIX says nothing of them; cronie entry.c load_entry defines what each stands for.
 NICKNAMES = {
@@ -51,67 +47,6 @@ class FireTime:
     nominal: datetime  #: the naive wall time that the table asked for
 
 
-class _Walls:
-    """The wall times that five columns match, in ascending order.
-
-    A croniter moves its own cursor at each question, hence the lock: schedules are shared.
-    """
-
-    def __init__(self, columns: tuple[Column, ...]) -> None:
-        minute, hour, dom, month, dow = columns
-        union = not (dom.star or dow.star)
-        if union and "*" in (_everything(dom, 31), _everything(dow, 7)):
-            days = weekdays = "*"  # a union with every day is every day
-        else:
-            days, weekdays = _for_croniter(dom), _for_croniter(dow)
-        texts = (_for_croniter(minute), _for_croniter(hour), days, _for_croniter(month), weekdays)
-        self._croniter = croniter(
-            " ".join(texts),
-            datetime(2000, 1, 1),  # noqa: DTZ001 # croniter iterates on naive wall time
-            day_or=union,
-            max_years_between_matches=HORIZON_YEARS,
-        )
-        self._lock = Lock()
-
-    def after(self, wall: datetime) -> datetime | None:
-        """The first match strictly later than `wall`; None within the horizon."""
-        with self._lock:
-            try:
-                return self._croniter.get_next(datetime, start_time=wall)
-            except (CroniterBadDateError, OverflowError, ValueError):
-                return None  # ValueError is croniter's word for a year beyond 9999
-
-
-def _everything(column: Column, size: int) -> str:
-    return "*" if len(column.values) == size else ""
-
-
-def _for_croniter(column: Column) -> str:
-    return "*" if column.full else ",".join([*map(str, column.values), *column.special])
-
-
-@lru_cache(maxsize=4096)
-def _walls(columns: tuple[Column, ...]) -> _Walls:
-    return _Walls(columns)
-
-
-@lru_cache(maxsize=4096)
-def _days_apart(columns: tuple[Column, ...]) -> int | None:
-    """The fewest days from one match of the three day columns to the next; None when below two."""
-    midnight = parse_column("0", MINUTE), parse_column("0", HOUR)
-    walls = _walls((*midnight, *columns))
-    found = walls.after(_LEAP_CYCLE)
-    fewest: int | None = None
-    for _ in range(_MATCHES_LOOKED_AT):
-        later = walls.after(found) if found is not None else None
-        if found is None or later is None or fewest == 1:
-            break
-        days = (later - found).days
-        fewest = days if fewest is None else min(fewest, days)
-        found = later
-    return fewest
-
-
 @dataclass(frozen=True, slots=True)
 class Schedule:
     """A pure rule: equal `canonical` texts and zones fire at equal times."""
@@ -122,7 +57,7 @@ class Schedule:
     canonical: str  #: explicit values, stars kept; parses back to an equal schedule
     rule: str  #: `canonical`, but `H` and `~` as written
     wildcard: bool  #: minute or hour starts with `*`, so it follows real time
-    _wall_times: _Walls | None = field(repr=False, compare=False)
+    _walls: WallTimes | None = field(repr=False, compare=False)
 
     @classmethod
     def parse(cls, text: str, *, zone: str | tzinfo, seed: str = "") -> Self:
@@ -147,12 +82,7 @@ class Schedule:
         if len(texts) == 1:
             texts = tuple(nickname(texts[0]).split())
         columns = parse_columns(texts, seed=seed, classic=classic)
-        dom, dow = columns[2], columns[4]
-        if dow.special and not dom.star:  # croniter would match only days that are both
-            raise ScheduleError(
-                f"day of week {quoted(texts[4])} with day of month {quoted(texts[2])}: "
-                "with # or L in one, the other must begin with *"
-            )
+        _check_days(texts, columns)
         return cls(
             " ".join(written),
             place,
@@ -160,7 +90,7 @@ class Schedule:
             " ".join(column.canonical for column in columns),
             " ".join(column.rule for column in columns),
             columns[0].star or columns[1].star,
-            _walls(columns),
+            WallTimes.of(columns),
         )
 
     @property
@@ -181,10 +111,10 @@ class Schedule:
         """
         if after.tzinfo is None:
             raise ValueError("a naive datetime names no instant; give `after` a time zone")
-        if self._wall_times is None:
+        if self._walls is None:
             return None
         try:
-            return self._next(self._wall_times, max(after.astimezone(UTC), _FIRST))
+            return self._next(self._walls, max(after.astimezone(UTC), _FIRST))
         except OverflowError:  # the end of the calendar
             return None
 
@@ -194,27 +124,26 @@ class Schedule:
         fire = self.next(start)
         while fire is not None and fire.at <= end:
             found.append(fire)
-            fire = self.next(fire.at)
+            found += self._rest_of_day(fire, end)
+            fire = self.next(found[-1].at)
         return found
 
     def shortest_interval(self) -> timedelta | None:
-        """The shortest time between two neighbouring matches on the wall; None when below two.
+        """The shortest time between two neighbouring matches on the wall; None when below two."""
+        return self._walls.shortest_interval() if self._walls is not None else None
 
-        Found from the columns alone: a match repeats within the hour, else from hour to hour,
-        else from day to day, where a look at the calendar says how far the days lie apart.
-        """
-        if self._wall_times is None:
-            return None
-        minutes, hours = self.columns[0].values, self.columns[1].values
-        gaps = [b - a for a, b in pairwise(minutes)]
-        gaps += [(b - a) * 60 + minutes[0] - minutes[-1] for a, b in pairwise(hours)]
-        overnight = (24 + hours[0] - hours[-1]) * 60 + minutes[0] - minutes[-1]
-        if not gaps or overnight < min(gaps):
-            days = _days_apart(self.columns[2:])
-            gaps += [(days - 1) * 24 * 60 + overnight] if days is not None else []
-        return timedelta(minutes=min(gaps)) if gaps else None
+    def _rest_of_day(self, fire: FireTime, end: datetime) -> Iterator[FireTime]:
+        """What follows `fire` on its civil day, up to `end`; nothing if the clocks change then."""
+        offset = fire.nominal - fire.at.replace(tzinfo=None)
+        if self._walls is None or steady_offset(fire.nominal, self.zone) != offset:
+            return
+        for wall in self._walls.rest_of_day(fire.nominal):
+            at = (wall - offset).replace(tzinfo=UTC)
+            if at > end:
+                return
+            yield FireTime(at, wall)
 
-    def _next(self, walls: _Walls, after: datetime) -> FireTime | None:
+    def _next(self, walls: WallTimes, after: datetime) -> FireTime | None:
         local = after.astimezone(self.zone)
         wall = local.replace(tzinfo=None, fold=0)
         if self.wildcard and local.fold == 0:
@@ -233,7 +162,7 @@ class Schedule:
             found = walls.after(found)
         return None
 
-    def _next_in_fold(self, walls: _Walls, wall: datetime, length: timedelta) -> FireTime | None:
+    def _next_in_fold(self, walls: WallTimes, wall: datetime, length: timedelta) -> FireTime | None:
         """The next fire time of a wildcard schedule while `wall` is in the first pass of a fold."""
         found = walls.after(wall)
         here = civil(found, self.zone) if found is not None else None
@@ -256,9 +185,20 @@ class Schedule:
                     return first
                 return second if self.wildcard and second > after else None
             case Gap(end, length):
-                if self.wildcard or length > LONGEST_GAP or end <= after:
-                    return None
-                return end
+                opened = end.astimezone(self.zone).replace(tzinfo=None)
+                made_up_for = not self.wildcard and length <= LONGEST_GAP
+                return end if end > after and (made_up_for or opened - wall < _MINUTE) else None
+
+
+def _check_days(texts: tuple[str, ...], columns: tuple[Column, ...]) -> None:
+    """Refuse the unions of days of which croniter would match only a part."""
+    dom, dow = columns[2], columns[4]
+    nearest = any(special.endswith("W") for special in dom.special)
+    if (dow.special and not dom.star) or (nearest and not dow.star):
+        raise ScheduleError(
+            f"day of week {quoted(texts[4])} with day of month {quoted(texts[2])}: "
+            f"with {'W' if nearest else '# or L'} in one, the other must begin with *"
+        )
 
 
 def nickname(text: str) -> str:

@@ -8,10 +8,12 @@ second is smaller).
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta, tzinfo
 from functools import lru_cache
+from zoneinfo import ZoneInfo
 
 from cronjob.errors import ScheduleError, quoted
 
 _RESOLUTION = timedelta(seconds=1)
+_DAY = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +59,19 @@ def named_zone(name: str) -> tzinfo:
     raise ScheduleError(f"unknown time zone {quoted(name)}; allowed are names like Europe/Paris")
 
 
+def forget_zones() -> None:
+    """Read the zone database anew from now on: `named_zone` gives new objects, but for UTC.
+
+    Objects given before keep their rules.  A new one is equal to the old one of its name although
+    its rules may differ; only `is` tells them apart.
+    """
+    from pendulum.tz.timezone import Timezone
+
+    named_zone.cache_clear()
+    Timezone.clear_cache()
+    ZoneInfo.clear_cache()
+
+
 def zone_name(zone: tzinfo) -> str:
     """The zone's IANA name, or what it calls itself."""
     return str(getattr(zone, "key", None) or zone)
@@ -75,6 +90,20 @@ def civil(wall: datetime, zone: tzinfo) -> Civil:
     if before > after:
         return Fold((wall - before).replace(tzinfo=UTC), (wall - after).replace(tzinfo=UTC))
     return Gap(_gap_end(wall, zone, before, after), after - before)
+
+
+def steady_offset(day: datetime, zone: tzinfo) -> timedelta | None:
+    """The offset in force throughout the civil day of the naive `day`.
+
+    None if the clocks change on that day, or at the beginning or end of it; no zone ever changed
+    its offset and took the change back within a day.
+    """
+    midnight = day.replace(hour=0, minute=0, second=0, microsecond=0, tzinfo=zone, fold=0)
+    offset = _offset(midnight)
+    for end in (midnight, midnight + _DAY):
+        if _offset(end) != offset or _offset(end.replace(fold=1)) != offset:
+            return None
+    return offset
 
 
 def _gap_end(wall: datetime, zone: tzinfo, before: timedelta, after: timedelta) -> datetime:

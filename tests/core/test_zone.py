@@ -1,13 +1,27 @@
 """A civil time exists once, never or twice."""
 
+import zoneinfo
+from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
+from pathlib import Path
 
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cronjob.core.zone import Exact, Fold, Gap, civil, named_zone, zone_name
+from cronjob.core.schedule import Schedule
+from cronjob.core.zone import (
+    Exact,
+    Fold,
+    Gap,
+    civil,
+    forget_zones,
+    named_zone,
+    steady_offset,
+    zone_name,
+)
 from cronjob.errors import ScheduleError
+from tests.core.stepper import zone_file
 
 
 def wall(text: str) -> datetime:
@@ -151,3 +165,69 @@ def test_a_zone_knows_its_name(name: str) -> None:
 def test_a_time_outside_the_calendar_overflows() -> None:
     with pytest.raises(OverflowError):
         civil(wall("0001-01-01 00:00"), named_zone("Asia/Tokyo"))
+
+
+@pytest.mark.parametrize(
+    ("zone", "day", "offset"),
+    [
+        ("UTC", "2024-03-10", "0:00:00"),
+        ("Asia/Kathmandu", "2024-03-10", "5:45:00"),
+        ("America/New_York", "2024-03-09", "-1 day, 19:00:00"),
+        ("America/New_York", "2024-03-10", "None"),
+        ("America/New_York", "2024-03-11", "-1 day, 20:00:00"),
+        ("America/New_York", "2024-11-03", "None"),
+        ("America/Sao_Paulo", "2018-11-03", "None"),  # ends in the gap that begins the 4th
+        ("America/Sao_Paulo", "2018-11-04", "None"),
+        ("America/Sao_Paulo", "2018-11-05", "-1 day, 22:00:00"),
+        ("America/St_Johns", "2002-10-26", "None"),  # its last hour comes again at 0:01
+        ("America/St_Johns", "2002-10-27", "None"),
+        ("Pacific/Apia", "2011-12-29", "None"),
+        ("Pacific/Apia", "2011-12-30", "None"),
+        ("Pacific/Apia", "2011-12-31", "14:00:00"),
+    ],
+)
+def test_a_day_is_steady_if_no_change_of_the_clocks_touches_it(
+    zone: str, day: str, offset: str
+) -> None:
+    assert str(steady_offset(wall(f"{day} 17:30"), named_zone(zone))) == offset
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Path]:
+    """A folder in front of the zone database, for files of its own."""
+    before = zoneinfo.TZPATH
+    zoneinfo.reset_tzpath([str(tmp_path), *before])
+    yield tmp_path
+    zoneinfo.reset_tzpath(before)
+    forget_zones()
+
+
+def test_a_changed_database_is_read_once_the_zones_are_forgotten(database: Path) -> None:
+    midsummer = instant("2024-07-01 12:00")
+    (database / "Nowhere").write_bytes(zone_file("Europe/Paris"))
+    old = Schedule.parse("0 12 * * *", zone="Nowhere")
+    (database / "Nowhere").write_bytes(zone_file("Asia/Tokyo"))
+    assert named_zone("Nowhere") is old.zone
+    forget_zones()
+    new = Schedule.parse("0 12 * * *", zone="Nowhere")
+    assert new.zone is not old.zone
+    fires = [schedule.next(midsummer) for schedule in (old, new)]
+    assert [fire and f"{fire.at:%dT%H:%M}" for fire in fires] == ["02T10:00", "02T03:00"]
+
+
+def test_a_zone_that_is_gone_is_unknown_once_the_zones_are_forgotten(database: Path) -> None:
+    (database / "Nowhere").write_bytes(zone_file("Europe/Paris"))
+    named_zone("Nowhere")
+    (database / "Nowhere").unlink()
+    named_zone("Nowhere")
+    forget_zones()
+    with pytest.raises(ScheduleError, match=r"^unknown time zone \"Nowhere\""):
+        named_zone("Nowhere")
+
+
+def test_forgotten_zones_are_new_objects_of_the_same_name() -> None:
+    old = named_zone("Europe/Paris")
+    forget_zones()
+    assert named_zone("Europe/Paris") is not old
+    assert named_zone("Europe/Paris") is named_zone("Europe/Paris")
+    assert zone_name(named_zone("Europe/Paris")) == zone_name(old)
