@@ -15,9 +15,9 @@ from functools import lru_cache
 from cronjob.errors import ScheduleError, quoted
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True, slots=True, eq=False)
 class Unit:
-    """What one of the five columns counts."""
+    """What one of the five columns counts; there are these five objects and no other."""
 
     label: str
     low: int
@@ -41,6 +41,9 @@ MONTH = Unit(
 )
 DAY_OF_WEEK = Unit("day of week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri", "sat"))
 UNITS = (MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
+
+LONGEST_REMEMBERED = 400  #: characters; every minute written out has 169
+MOST_WARNINGS = 10  #: of one column
 
 
 class ColumnError(ScheduleError):
@@ -86,20 +89,27 @@ def parse_column(text: str, unit: Unit, *, classic: bool = False, seed: str = ""
     `seed` fixes what `~` and `H` draw; equal seeds draw equal values, always.
     Raises `ColumnError` saying what was found and what is allowed.
     """
-    seeded = "~" in text or "H" in text
-    return _parse(text, UNITS.index(unit), classic, seed if seeded else "")
+    if (seed and ("~" in text or "H" in text)) or len(text) > LONGEST_REMEMBERED:
+        return _parse(text, unit, classic, seed)
+    return _remembered(text, unit, classic)
 
 
 @lru_cache(maxsize=8192)
-def _parse(text: str, index: int, classic: bool, seed: str) -> Column:
-    unit = UNITS[index]
+def _remembered(text: str, unit: Unit, classic: bool) -> Column:
+    return _parse(text, unit, classic, "")
+
+
+def _parse(text: str, unit: Unit, classic: bool, seed: str) -> Column:
     items = _Items(set(), [], [])
     offset = 0
+    seen = set[str]()
     for item in text.split(","):
         try:
-            _read_item(item, unit, items, classic=classic, seed=seed)
+            if item not in seen:
+                _read_item(item, unit, items, classic=classic, seed=seed)
         except ColumnError as error:
             raise ColumnError(str(error), offset) from None
+        seen.add(item)
         offset += len(item) + 1
     _check_special(text, items)
     star = text.startswith("*")
@@ -160,7 +170,7 @@ def _read_plain(item: str, groups: dict[str, str | None], unit: Unit, items: _It
     step = 1
     if groups.get("step") is not None:
         step = _step(item, str(groups["step"]), unit)
-        if step > max(high - low, 1):
+        if step > max(high - low, 1) and len(items.warnings) < MOST_WARNINGS:
             items.warnings.append(
                 f"{unit.label} {quoted(item)}: the step is larger than the range, "
                 f"so only {low} matches"

@@ -1,6 +1,6 @@
 """The nouns of a table: entries, settings, problems, and the table itself."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
 from typing import Literal
@@ -9,7 +9,7 @@ from cronjob.core.fields import Fields
 from cronjob.core.schedule import Schedule
 from cronjob.errors import printable
 
-Severity = Literal["error", "warning"]
+Severity = Literal["error", "warning", "note"]
 Style = Literal["system", "user"]
 
 
@@ -22,10 +22,12 @@ class Problem:
     column: int  #: in characters
     message: str  #: what was found and what is allowed
     source: str = ""
+    code: str = ""  #: the lint that found it; empty for what every reader of the table is told
 
     def __str__(self) -> str:
-        kind = "" if self.severity == "error" else "warning: "
-        return f"{printable(self.source)}:{self.line}:{self.column}: {kind}{self.message}"
+        kind = "" if self.severity == "error" else f"{self.severity}: "
+        code = f" [{self.code}]" if self.code else ""
+        return f"{printable(self.source)}:{self.line}:{self.column}: {kind}{self.message}{code}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,13 +39,41 @@ class Setting:
     line: int
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Environment(Mapping[str, str]):
+    """The settings above an entry: the first `count` of its table, a later one wins.
+
+    A view, because a copy for each entry would make tables of many settings very large.
+    """
+
+    settings: Sequence[Setting] = ()
+    count: int = 0
+
+    def _values(self) -> dict[str, str]:
+        return {setting.name: setting.value for setting in self.settings[: self.count]}
+
+    def __getitem__(self, name: str) -> str:
+        return self._values()[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._values())
+
+    def __len__(self) -> int:
+        return len(self._values())
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Mapping) and self._values() == dict(other)
+
+    __hash__ = None  # type: ignore[assignment] # as of every mapping
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One scheduled command of a table."""
 
     name: str  #: unique in its table; generated when the table gives none
     schedule: Schedule
-    user: str | None  #: None in a user table, whose owner it is
+    user: str | None  #: None in a user table whose owner is not known
     command: str  #: what the shell gets, `%` resolved
     stdin: str  #: text on standard input; empty means end of file at once
     fields: Fields
@@ -73,6 +103,9 @@ class Table:
     entries: tuple[Entry, ...] = ()
     settings: tuple[Setting, ...] = ()
     problems: tuple[Problem, ...] = ()
+    rejected: bool = False  #: past a cap: one error, no entries, and the last good version lives on
+    style: Style = "system"  #: as it was read, and `classic` too
+    classic: bool = False
 
     @property
     def errors(self) -> tuple[Problem, ...]:
@@ -80,17 +113,25 @@ class Table:
         return tuple(problem for problem in self.problems if problem.severity == "error")
 
 
-def label_entries(tables: Iterable[Table]) -> dict[str, Entry]:
+def label_entries(
+    tables: Iterable[Table], before: Mapping[str, Entry] | None = None
+) -> dict[str, Entry]:
     """All entries of the tables by a label that is unique among them: the name if it can be.
 
     An entry's identity is its table and its name; the label is how a log and a run key call it.
+    An entry that was there `before` keeps its label, whatever tables come and go around it.
     """
+    kept = {(entry.source, entry.name): label for label, entry in (before or {}).items()}
+    entries = [entry for table in tables for entry in table.entries]
+    taken = {label for e in entries if (label := kept.get((e.source, e.name))) is not None}
     labels: dict[str, Entry] = {}
-    for table in tables:
-        for entry in table.entries:
-            label, count = entry.name, 1
-            while label in labels:
+    for entry in entries:
+        label, count = kept.get((entry.source, entry.name)), 1
+        if label is None:
+            label = entry.name
+            while label in taken:
                 count += 1
                 label = f"{entry.name}~{count}"
-            labels[label] = entry
+            taken.add(label)
+        labels[label] = entry
     return labels

@@ -9,8 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 from datetime import timedelta
 from difflib import get_close_matches
+from enum import StrEnum
+from functools import lru_cache
 from typing import Any
 
+from cronjob.core.gates import Gate, parse_gates, parse_size
 from cronjob.core.zone import named_zone
 from cronjob.errors import quoted
 
@@ -18,6 +21,7 @@ SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 MOST_RETRIES = 1000
 MOST_SLOTS = 65536
+LONGEST_REMEMBERED = 200  #: characters of a value
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +42,11 @@ class ExitCodes:
     def __contains__(self, code: int) -> bool:
         return any(low <= code <= high for low, high in self.ranges)
 
+    def codes(self) -> frozenset[int]:
+        """Every code of the set."""
+        ranges = dict.fromkeys(self.ranges)
+        return frozenset(code for low, high in ranges for code in range(low, high + 1))
+
 
 @dataclass(frozen=True, slots=True)
 class RetryOn:
@@ -57,6 +66,31 @@ class Slots:
     limit: int | None = None  #: with `auto`: at most so many
 
 
+class Overlap(StrEnum):
+    """What happens at a fire time when an earlier run of the entry is still going."""
+
+    ALLOW = "allow"  #: both run, as with cron
+    SKIP = "skip"  #: the new one does not run
+    QUEUE = "queue"  #: the newest one waits
+    REPLACE = "replace"  #: the earlier one is ended
+
+
+class CatchUp(StrEnum):
+    """What is done about fire times that passed without a start."""
+
+    NONE = "none"
+    LATEST = "latest"  #: one run for the last of them
+    ALL = "all"
+
+
+class Tell(StrEnum):
+    """Of which runs the output is mailed, or logged."""
+
+    ALWAYS = "always"
+    FAILURE = "failure"
+    NEVER = "never"
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Fields:
     """All fields of one entry, defaults filled in."""
@@ -71,6 +105,20 @@ class Fields:
     slots: Slots | None = None  #: None: one, and none for `@reboot`
     priority: int = 0
     jitter: timedelta = timedelta()
+    overlap: Overlap = Overlap.ALLOW
+    catchup: CatchUp = CatchUp.NONE
+    catchup_within: timedelta | None = None  #: how old a missed fire time may be; None: any age
+    deadline: timedelta | None = None  #: after the fire time and its jitter
+    when: tuple[Gate, ...] = ()
+    ok: ExitCodes = ExitCodes(((0, 0),))  #: what counts as success
+    mail: Tell | None = None  #: None: as cron does, when there is output
+    log: Tell = Tell.ALWAYS
+    nice: int | None = None  #: None, here and below: inherited
+    umask: int | None = None
+    cwd: str | None = None
+    memory: int | None = None  #: bytes
+    cpu: int | None = None  #: percent of one CPU
+    open_files: int | None = None
     written: tuple[tuple[str, str], ...] = field(default=())  #: names and values as written
 
 
@@ -122,11 +170,12 @@ def _integer(low: int, high: int) -> Callable[[str], int]:
     return parse
 
 
-def _choice(*allowed: str) -> Callable[[str], str]:
-    def parse(text: str) -> str:
-        if text in allowed:
-            return text
-        raise FieldError("one of " + ", ".join(allowed))
+def _choice(kind: type[StrEnum]) -> Callable[[str], StrEnum]:
+    def parse(text: str) -> StrEnum:
+        try:
+            return kind(text)
+        except ValueError:
+            raise FieldError("one of " + ", ".join(kind)) from None
 
     return parse
 
@@ -181,24 +230,24 @@ RETRY_KINDS = ("failure", "timeout", "signal", "not-started", "lost", "cancelled
 
 def _retry_on(text: str) -> RetryOn:
     kinds: set[str] = set()
-    codes: list[tuple[int, int]] = []
-    excluded: list[tuple[int, int]] = []
+    ranges: dict[bool, list[tuple[int, int]]] = {False: [], True: []}  # excluded -> its ranges
     for item in text.split(","):
         if item in RETRY_KINDS:
             kinds.add(item)
             continue
         try:
-            (excluded if item.startswith("!") else codes).append(
-                _code_range(item.removeprefix("!"))
-            )
+            ranges[item.startswith("!")].append(_code_range(item.removeprefix("!")))
         except FieldError:
             allowed = ", ".join(RETRY_KINDS)
             raise FieldError(
                 f"a list of exit codes and ranges (75, 64-78), !codes and {allowed}"
             ) from None
-    if not kinds and not codes:
+    codes, excluded = (ExitCodes(tuple(ranges[key])) for key in (False, True))
+    if not kinds and not codes.ranges:
         kinds.add("failure")
-    return RetryOn(frozenset(kinds), ExitCodes(tuple(codes)), ExitCodes(tuple(excluded)))
+    if not kinds and codes.codes() <= excluded.codes():
+        raise FieldError("a list that leaves something to retry on")
+    return RetryOn(frozenset(kinds), codes, excluded)
 
 
 def _retry_until(text: str) -> timedelta | None:
@@ -224,8 +273,34 @@ def _exit_codes(text: str) -> ExitCodes:
     return ExitCodes(tuple(_code_range(item) for item in text.split(",")))
 
 
-_GATE = r"(?:load<[\d.]+|mem>\d+[KMGT]?|psi\.(?:cpu|memory|io)<[\d.]+|ac)"
-_SIZE = r"\d{1,15}[KMGT]?"
+def _gates(text: str) -> tuple[Gate, ...]:
+    try:
+        return parse_gates(text)
+    except ValueError as error:
+        raise FieldError(str(error)) from None
+
+
+def _memory(text: str) -> int:
+    try:
+        if size := parse_size(text):
+            return size
+    except ValueError:
+        pass
+    raise FieldError("a size above zero like 512M, with K, M, G or T, or none of them for bytes")
+
+
+def _percent(text: str) -> int:
+    if re.fullmatch(r"\d{1,6}%", text, re.ASCII) and int(text[:-1]):
+        return int(text[:-1])
+    raise FieldError("a share of one CPU like 50%, above zero")
+
+
+def _umask(text: str) -> int:
+    if re.fullmatch(r"0?[0-7]{3}", text, re.ASCII):
+        return int(text, 8)
+    raise FieldError("an octal mask like 027")
+
+
 NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
 
 
@@ -250,23 +325,24 @@ FIELDS: dict[str, Kind] = {
     "slots": Kind(_slots, True),
     "priority": Kind(_integer(-1_000_000, 1_000_000), True),
     "jitter": Kind(parse_duration, True),
-    "overlap": Kind(_choice("allow", "skip", "queue", "replace")),
-    "catchup": Kind(_choice("none", "latest", "all")),
+    "overlap": Kind(_choice(Overlap)),
+    "catchup": Kind(_choice(CatchUp)),
     "catchup-within": Kind(_positive),
     "deadline": Kind(_positive),
-    "when": Kind(_pattern(rf"{_GATE}(?:,{_GATE})*", "gates like load<4, mem>2G, psi.cpu<20, ac")),
+    "when": Kind(_gates),
     "ok": Kind(_exit_codes),
-    "mail": Kind(_choice("always", "failure", "never")),
-    "log": Kind(_choice("always", "failure", "never")),
+    "mail": Kind(_choice(Tell)),
+    "log": Kind(_choice(Tell)),
     "nice": Kind(_integer(-20, 19)),
-    "umask": Kind(_pattern(r"0?[0-7]{3}", "an octal mask like 027")),
+    "umask": Kind(_umask),
     "cwd": Kind(_pattern(r"/.*", "an absolute path")),
-    "memory": Kind(_pattern(_SIZE, "a size like 512M")),
-    "cpu": Kind(_pattern(r"\d{1,6}%", "a share like 50%")),
+    "memory": Kind(_memory),
+    "cpu": Kind(_percent),
     "open-files": Kind(_integer(3, 1_000_000)),
 }
 
 
+@lru_cache(maxsize=1024)
 def nearest(name: str) -> str | None:
     """The known field that `name` is one typo away from, if any."""
     close = get_close_matches(name.lower(), FIELDS, n=1, cutoff=0.75)
@@ -276,6 +352,13 @@ def nearest(name: str) -> str | None:
 def parse_field(name: str, text: str) -> Any:
     """The typed value of a known field.  Raises `FieldError` with the whole sentence."""
     try:
-        return FIELDS[name].parse(text)
+        if name == "name" or len(text) > LONGEST_REMEMBERED:
+            return FIELDS[name].parse(text)
+        return _remembered(name, text)
     except FieldError as error:
         raise FieldError(f"{name} {quoted(text)} is not understood; allowed is {error}") from None
+
+
+@lru_cache(maxsize=1024)
+def _remembered(name: str, text: str) -> Any:
+    return FIELDS[name].parse(text)

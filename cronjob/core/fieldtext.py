@@ -1,7 +1,8 @@
 """Find the `name=value` fields of a line, between its time columns and its user or command."""
 
 import re
-from dataclasses import dataclass, field
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
 from cronjob.core.fields import FIELDS, FieldError, Fields, Slots, nearest, parse_field
@@ -13,44 +14,56 @@ Given = dict[str, tuple[Any, str]]
 _FIELD = re.compile(r"""([A-Za-z_][A-Za-z0-9_-]*)=(?:"([^"]*)"(?=[ \t]|$)|([^ \t]*))""")
 _BLANK = re.compile(r"[ \t]*")
 END_OF_FIELDS = "--"
+MOST_FIELDS = 64  #: in a line, good or bad; nobody means more
+_ENDS_HERE = re.compile(rf"{END_OF_FIELDS}(?=[ \t]|$)")
+
+#: What a user cannot ask for, in a table of their own: it would push others aside.
+USER_LIMITS: dict[str, tuple[Callable[[Any], bool], str]] = {
+    "priority": (lambda priority: priority > 0, "priority above 0"),
+    "slots": (lambda slots: slots == Slots(0), "slots=0"),
+    "nice": (lambda nice: nice < 0, "nice below 0"),
+}
 
 
 @dataclass(slots=True)
 class FieldReader:
-    """Reads fields from `end` on; afterwards `end` is where something else begins."""
+    """Reads fields from `end` on; afterwards `end` is where something else begins.
+
+    With a user column every `word=` is meant as a field.  Without one it may as well begin the
+    command (`htmldir=$(…)`), so there only a known name with a good value is a field; `strict`
+    reads `@defaults` of such a table, where no command follows.
+    """
 
     line: str
     end: int
     style: Literal["system", "user"]
+    strict: bool = True
     given: Given = field(default_factory=dict)
     places: dict[str, int] = field(default_factory=dict)  #: offsets of all known ones, bad or good
     errors: list[tuple[int, str]] = field(default_factory=list)
     warnings: list[tuple[int, str]] = field(default_factory=list)
 
     def read(self) -> None:
-        """Read as many fields as there are.
-
-        With a user column every `word=` is meant as a field.  Without one it may as well begin
-        the command (`htmldir=$(…)`), so there only a known name with a good value is a field.
-        """
-        while True:
-            start = _skip(self.line, self.end)
-            match = _FIELD.match(self.line, start)
-            if match is None:
-                if self.style == "user" and self._ends_here(start):
-                    self.end = start + len(END_OF_FIELDS)
-                return
-            name = match[1]
-            if name == "TZ" and self.style == "system":
-                name = "tz"
+        """Read as many fields as there are."""
+        count = 0
+        while match := _FIELD.match(self.line, start := _skip(self.line, self.end)):
+            count += 1
+            if count > MOST_FIELDS:
+                self._pass_over(start, match.end(), count)
+                continue
+            name = "tz" if match[1] == "TZ" and self.strict else match[1]
             text = match[2] if match[2] is not None else match[3]
-            if self.style == "user" and not self._is_field(start, name, text):
+            if not self.strict and not self._is_field(start, name, text):
                 return
             self._take(start, name, text)
             self.end = match.end()
+        if not self.strict and _ENDS_HERE.match(self.line, start):
+            self.end = start + len(END_OF_FIELDS)
 
-    def _ends_here(self, start: int) -> bool:
-        return re.compile(r"--(?=[ \t]|$)").match(self.line, start) is not None
+    def _pass_over(self, start: int, end: int, count: int) -> None:
+        self.end = end
+        if count == MOST_FIELDS + 1:
+            self.errors.append((start, f"more than {MOST_FIELDS} fields; the rest is not read"))
 
     def _is_field(self, start: int, name: str, text: str) -> bool:
         if name not in FIELDS:
@@ -89,6 +102,11 @@ class FieldReader:
         except FieldError as error:
             self.errors.append((start, str(error)))
             return
+        if self.style == "user" and name in USER_LIMITS:
+            beyond, what = USER_LIMITS[name]
+            if beyond(value):
+                self.errors.append((start, f"{what} is not allowed in a user table"))
+                return
         self.given[name] = (value, text)
         self._warn_of_missing_effect(start, name, value)
 
@@ -101,15 +119,26 @@ class FieldReader:
             )
 
 
-def to_fields(given: Given) -> Fields:
-    """The typed record of what was given; `none` leaves the field at its default."""
-    values = {
-        name.replace("-", "_"): value
-        for name, (value, text) in given.items()
-        if FIELDS[name].in_effect and text != "none"
-    }
-    written = tuple((name, text) for name, (_, text) in given.items() if text != "none")
-    return Fields(**values, written=written)
+@dataclass(slots=True)
+class FieldRecords:
+    """The records of a table; equal fields share one, for tables are long and say little new."""
+
+    plain: Fields = field(default_factory=Fields)
+    known: dict[tuple[tuple[str, str], ...], Fields] = field(default_factory=dict)
+
+    def record(self, given: Given) -> Fields:
+        """The typed record of what was given; `none` leaves the field at its default."""
+        if not given:
+            return self.plain
+        written = tuple((key, text) for key, (_, text) in given.items() if text != "none")
+        shared = tuple(pair for pair in written if pair[0] != "name")
+        if (fields := self.known.get(shared)) is None:
+            values = {key.replace("-", "_"): given[key][0] for key, _ in shared}
+            fields = self.known[shared] = Fields(**values, written=shared)
+        if len(shared) == len(written):
+            return fields
+        name = given["name"][1]
+        return replace(fields, name=name, written=(("name", name), *fields.written))
 
 
 def _skip(line: str, position: int) -> int:

@@ -6,29 +6,42 @@ skipped; the others live.
 """
 
 import re
-from collections.abc import Mapping
-from dataclasses import dataclass, field
-from datetime import tzinfo
-from types import MappingProxyType
+from dataclasses import dataclass, field, replace
+from datetime import timedelta, tzinfo
 
-from cronjob.core.columns import UNITS, ColumnError, parse_column
 from cronjob.core.command import split_stdin
-from cronjob.core.entry import Entry, Problem, Setting, Style, Table
+from cronjob.core.conflicts import conflicts, jitter_too_long
+from cronjob.core.entry import Entry, Environment, Problem, Setting, Severity, Style, Table
+from cronjob.core.entryline import BLANKS, EntryLine, read_entry_line, skip_blanks
 from cronjob.core.fields import Fields
-from cronjob.core.fieldtext import FieldReader, Given, to_fields
+from cronjob.core.fieldtext import FieldReader, FieldRecords, Given
 from cronjob.core.naming import Names, drawn_delay
-from cronjob.core.schedule import REBOOT, Schedule, nickname
+from cronjob.core.schedule import Schedule
 from cronjob.core.zone import named_zone
 from cronjob.errors import ScheduleError, quoted
 
-LONGEST_LINE = 128 * 1024  #: characters
-MOST_USER_ENTRIES = 10_000
-MOST_LINES = 1_000_000
-LONGEST_USER = 256  #: bytes
+LONGEST_LINE = 128 * 1024  #: bytes
+MOST_PROBLEMS = 10_000  #: that are listed; a file of garbage is not worth more memory
 DEFAULTS = "@defaults"
+# Bytes that are not UTF-8 are text as well, kept as U+DC80-U+DCFF; only a str can hold the others.
+_NO_TEXT = re.compile("[\0\ud800-\udc7f\udd00-\udfff]")
+_DEFAULTS = re.compile(rf"{DEFAULTS}(?=[ \t]|$)")
 
-_BLANKS = " \t"
-_TOKEN = re.compile(r"[^ \t]+")
+
+@dataclass(frozen=True, slots=True)
+class Caps:
+    """How large a table may be; a larger one is rejected as a whole."""
+
+    size: int  #: bytes
+    lines: int
+    entries: int
+
+
+CAPS: dict[Style, Caps] = {
+    "system": Caps(size=64 * 1024**2, lines=1_000_000, entries=1_000_000),
+    "user": Caps(size=1024**2, lines=1_000_000, entries=10_000),
+}
+
 # env.c load_env as an expression: quotes must match, nothing may follow a closing quote, an
 # unquoted value is trimmed on the right only.
 _SETTING = re.compile(
@@ -36,7 +49,6 @@ _SETTING = re.compile(
     r"""(?:"(?P<dvalue>[^"]*)"\s*|'(?P<svalue>[^']*)'\s*|(?P<value>(?:[^\s"'].*)?))""",
     re.ASCII | re.DOTALL,
 )
-_BAD_USER = re.compile(r"[:#$/*\x00-\x20\x7f]|^-")
 
 
 def parse_table(
@@ -44,42 +56,62 @@ def parse_table(
     *,
     source: str,
     style: Style = "system",
+    owner: str | None = None,
     classic: bool = False,
     zone: str | tzinfo = "UTC",
     host: str = "",
 ) -> Table:
     """Read a table; problems of its content are in the answer and never raised.
 
-    `style` says whether there is a user column, `classic` that cron's own language is all that
-    is allowed, `zone` is that of entries without `tz=` or `CRON_TZ`, and `host` makes `H`, `~`
-    and jitter differ between machines.  Raises `ScheduleError` for an unknown `zone`.
+    `style` says whether there is a user column, and `owner` whose table it is when there is none;
+    `classic` that cron's own language is all that is allowed, `zone` is that of entries without
+    `tz=` or `CRON_TZ`, and `host` makes `H`, `~` and jitter differ between machines.  A table past
+    a cap is rejected as a whole.  Raises `ScheduleError` for an unknown `zone`.
     """
+    place = named_zone(zone) if isinstance(zone, str) else zone
+    reader = _Reader(source, style, owner, classic, place, host)
+    caps = CAPS[style]
+    if (size := _size(text, caps.size)) > caps.size:
+        return reader.rejected(f"the table has {size} bytes; {caps.size} are allowed")
     if isinstance(text, bytes):
         text = text.decode("utf-8", "surrogateescape")
-    reader = _Reader(source, style, classic, named_zone(zone) if isinstance(zone, str) else zone)
-    reader.host = host
     if text.startswith("\ufeff") and not classic:
         text = text[1:]
         reader.warn(1, 0, "a byte order mark begins the file; it is ignored")
+    if (count := text.count("\n")) > caps.lines:
+        return reader.rejected(f"the table has {count} lines; {caps.lines} are allowed")
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
-    elif lines[-1].strip(_BLANKS):
+    elif lines[-1].strip(BLANKS):
         reader.warn(
             len(lines),
             len(lines[-1]),
             "no newline at the end of the file; cron ignores such a line",
         )
     reader.all_crlf = all(line.endswith("\r") for line in lines)
-    for number, line in enumerate(lines[:MOST_LINES], 1):
+    for number, line in enumerate(lines, 1):
         reader.read(number, line)
-        if style == "user" and len(reader.entries) > MOST_USER_ENTRIES:
-            reader.entries.pop()
-            reader.error(number, 0, f"more than {MOST_USER_ENTRIES} entries; the rest is ignored")
-            break
-    if len(lines) > MOST_LINES:
-        reader.error(MOST_LINES + 1, 0, f"more than {MOST_LINES} lines; the rest is ignored")
-    return Table(source, tuple(reader.entries), tuple(reader.settings), tuple(reader.problems))
+        if len(reader.entries) > caps.entries:
+            return reader.rejected(f"the table has more than {caps.entries} entries", number)
+    return Table(
+        source,
+        tuple(reader.entries),
+        tuple(reader.settings),
+        tuple(reader.problems),
+        style=style,
+        classic=classic,
+    )
+
+
+def _size(text: str | bytes, cap: int) -> int:
+    """The number of bytes; of text that is within the cap anyway, that of its characters."""
+    if isinstance(text, bytes) or 4 * len(text) <= cap:
+        return len(text)
+    try:
+        return len(text.encode("utf-8", "surrogateescape"))
+    except UnicodeEncodeError:  # a str that is no text; its lines are refused
+        return len(text.encode("utf-8", "replace"))
 
 
 @dataclass(slots=True)
@@ -88,42 +120,62 @@ class _Reader:
 
     source: str
     style: Style
+    owner: str | None
     classic: bool
     zone: tzinfo
-    host: str = ""
+    host: str
     entries: list[Entry] = field(default_factory=list)
     settings: list[Setting] = field(default_factory=list)
     problems: list[Problem] = field(default_factory=list)
     defaults: Given = field(default_factory=dict)
-    environment: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
+    environment: Environment = field(default_factory=Environment)  #: of entries below
+    mailto: str | None = None
     cron_tz: str | None = None  #: nearest above, unless a `@defaults tz` is nearer
     zone_problem: str = ""  #: why entries that have no zone of their own cannot run
     all_crlf: bool = False  #: every line ends in CR LF
     carriage_returns: bool = False  #: whether they have been mentioned
     names: Names = field(default_factory=Names)
-    schedules: dict[tuple[tuple[str, ...], str, str], Schedule] = field(default_factory=dict)
-    plain: Fields = field(default_factory=Fields)
+    schedules: dict[tuple[tuple[str, ...], str], Schedule] = field(default_factory=dict)
+    records: FieldRecords = field(default_factory=FieldRecords)
 
     def error(self, line: int, offset: int, message: str) -> None:
-        self.problems.append(Problem("error", line, offset + 1, message, self.source))
+        self._tell("error", line, offset, message)
 
     def warn(self, line: int, offset: int, message: str) -> None:
-        self.problems.append(Problem("warning", line, offset + 1, message, self.source))
+        self._tell("warning", line, offset, message)
+
+    def _tell(self, severity: Severity, line: int, offset: int, message: str) -> None:
+        if len(self.problems) > MOST_PROBLEMS:
+            return
+        if len(self.problems) == MOST_PROBLEMS:
+            severity, offset = "error", 0
+            message = f"more than {MOST_PROBLEMS} problems; this one and later ones are not listed"
+        self.problems.append(Problem(severity, line, offset + 1, message, self.source))
+
+    def rejected(self, message: str, line: int = 1) -> Table:
+        """The answer for a table that is too large: nothing but one error."""
+        problem = Problem("error", line, 1, message, self.source)
+        return Table(
+            self.source,
+            problems=(problem,),
+            rejected=True,
+            style=self.style,
+            classic=self.classic,
+        )
 
     def read(self, number: int, line: str) -> None:
         """Read one line, without its newline."""
-        if len(line) > LONGEST_LINE:
-            self.error(
-                number, 0, f"the line has {len(line)} characters; {LONGEST_LINE} are allowed"
-            )
+        if (size := _size(line, LONGEST_LINE)) > LONGEST_LINE:
+            self.error(number, 0, f"the line has {size} bytes; {LONGEST_LINE} are allowed")
             return
         if line.endswith("\r"):
             line = self._carriage_return(number, line)
-        start = len(line) - len(line.lstrip(_BLANKS))
+        start = len(line) - len(line.lstrip(BLANKS))
         if start == len(line) or line[start] == "#":
             return
-        if "\0" in line:
-            self.error(number, line.index("\0"), "a NUL byte; a line is text")
+        if not line.isprintable() and (bad := _NO_TEXT.search(line)):
+            what = "a NUL byte" if bad.group() == "\0" else "half of a surrogate pair"
+            self.error(number, bad.start(), f"{what}; a line is text")
         elif (match := _SETTING.fullmatch(line, start)) and (
             self.classic or not line.startswith(f"{DEFAULTS} ", start)
         ):
@@ -136,10 +188,10 @@ class _Reader:
 
         A line of nothing else is an error, as in cron, unless the whole file is written so.
         """
-        if not (self.classic or self.all_crlf) and not line.strip(_BLANKS + "\r"):
+        if not (self.classic or self.all_crlf) and not line.strip(BLANKS + "\r"):
             return line
         if self.classic:
-            if line.strip(_BLANKS + "\r") and line.lstrip(_BLANKS)[0] != "#":
+            if line.strip(BLANKS + "\r") and line.lstrip(BLANKS)[0] != "#":
                 self.warn(
                     number,
                     len(line) - 1,
@@ -170,12 +222,15 @@ class _Reader:
             self.warn(
                 number, start, f"{name} cannot be set: commands always see their account's name"
             )
-        if any(blank in name for blank in _BLANKS):
+        if name.startswith("@"):
+            self.warn(number, start, f"sets a variable that is called {quoted(name)}")
+        if any(blank in name for blank in BLANKS):
             self.warn(number, start, f"the variable's name {quoted(name)} has blanks in it")
         if name == "CRON_TZ":
             self._set_zone(number, match.start("value") if groups["value"] else start, value)
         self.settings.append(Setting(name, value, number))
-        self.environment = MappingProxyType({**self.environment, name: value})
+        self.environment = Environment(self.settings, len(self.settings))
+        self.mailto = value if name == "MAILTO" else self.mailto
 
     def _set_zone(self, number: int, offset: int, value: str) -> None:
         """cronie's CRON_TZ: the zone of the entries below; an unknown one stops them."""
@@ -189,95 +244,27 @@ class _Reader:
             self.zone_problem = f"CRON_TZ on line {number} names an unknown time zone"
 
     def _read_entry(self, number: int, line: str, start: int) -> None:
-        tokens = list(_next_tokens(line, start, 5))
-        if tokens[0].group() == DEFAULTS and not self.classic:
-            self._read_defaults(number, line, tokens[0].end())
+        if not self.classic and (match := _DEFAULTS.match(line, start)):
+            self._read_defaults(number, line, match.end())
             return
-        before = len(self.problems)
-        tokens = tokens[:1] if line[start] == "@" else tokens
-        texts = tuple(token.group() for token in tokens)
-        if len(texts) not in (1, 5) or (len(texts) == 1 and line[start] != "@"):
-            self.error(number, start, f"{self._expected()}; found only {len(texts)} words")
-            return
-        self._check_columns(number, tokens)
-        fields = FieldReader(line, tokens[-1].end(), self.style)
-        if not self.classic:
-            fields.read()
-        for offset, message in fields.errors:
+        parts = read_entry_line(line, start, self.style, self.owner, classic=self.classic)
+        self._tell_all(number, parts.errors, parts.warnings)
+        if not parts.errors:
+            self._add(number, start, parts)
+
+    def _tell_all(
+        self, number: int, errors: list[tuple[int, str]], warnings: list[tuple[int, str]]
+    ) -> None:
+        for offset, message in errors:
             self.error(number, offset, message)
-        for offset, message in fields.warnings:
+        for offset, message in warnings:
             self.warn(number, offset, message)
-        user, position = self._read_user(number, line, fields.end)
-        if any(problem.severity == "error" for problem in self.problems[before:]):
-            return
-        text = line[position:]
-        if self._command_ok(number, position, text):
-            self._add(number, start, texts, {**self.defaults, **fields.given}, user, text)
-
-    def _expected(self) -> str:
-        owner = "a user and a command" if self.style == "system" else "a command"
-        return f"expected five time columns (or an @name) and then {owner}"
-
-    def _check_columns(self, number: int, tokens: list[re.Match[str]]) -> None:
-        if len(tokens) == 1:
-            try:
-                if tokens[0].group() != REBOOT:
-                    nickname(tokens[0].group())
-            except ScheduleError as error:
-                self.error(number, tokens[0].start(), str(error))
-            return
-        for token, unit in zip(tokens, UNITS, strict=True):
-            try:
-                column = parse_column(token.group(), unit, classic=self.classic)
-            except ColumnError as error:
-                self.error(number, token.start() + error.offset, str(error))
-            else:
-                for warning in column.warnings:
-                    self.warn(number, token.start(), warning)
-
-    def _read_user(self, number: int, line: str, position: int) -> tuple[str | None, int]:
-        """The user, and where the command begins."""
-        position = _skip_blanks(line, position)
-        if self.style == "user":
-            return None, position
-        token = _TOKEN.match(line, position)
-        if token is None:
-            self.error(number, len(line), f"{self._expected()}; there is no user")
-            return None, position
-        user = token.group()
-        if _BAD_USER.search(user) or len(user.encode("utf-8", "surrogateescape")) > LONGEST_USER:
-            hint = "; this table has a user column before the command" if "/" in user else ""
-            self.error(number, position, f"{quoted(user)} cannot be the name of an account{hint}")
-        return user, _skip_blanks(line, token.end())
-
-    def _command_ok(self, number: int, position: int, text: str) -> bool:
-        command = split_stdin(text)[0].strip(_BLANKS)
-        if not command:
-            self.error(number, position, f"{self._expected()}; there is no command")
-        elif command[0] == "*":
-            self.error(
-                number, position, "the command begins with *: is there one time column too many?"
-            )
-        elif command[0] == "-":
-            self.error(
-                number,
-                position,
-                f"the command {quoted(command)} begins with -, cronie's mark of an option",
-            )
-        else:
-            if command[0] == "#":
-                self.warn(number, position, "the command is only a comment to the shell")
-            return True
-        return False
 
     def _read_defaults(self, number: int, line: str, position: int) -> None:
-        fields = FieldReader(line, position, "system")
+        fields = FieldReader(line, position, self.style)
         fields.read()
-        for offset, message in fields.errors:
-            self.error(number, offset, message)
-        for offset, message in fields.warnings:
-            self.warn(number, offset, message)
-        end = _skip_blanks(line, fields.end)
+        self._tell_all(number, fields.errors, fields.warnings)
+        end = skip_blanks(line, fields.end)
         if end < len(line):
             self.error(
                 number, end, f"{DEFAULTS} takes field=value only; found {quoted(line[end:])}"
@@ -292,84 +279,71 @@ class _Reader:
                 self.zone_problem = f"{DEFAULTS} on line {number} names an unknown time zone"
         self.defaults = {**self.defaults, **fields.given}
 
-    def _add(
-        self,
-        number: int,
-        start: int,
-        texts: tuple[str, ...],
-        given: Given,
-        user: str | None,
-        text: str,
-    ) -> None:
+    def _add(self, number: int, start: int, parts: EntryLine) -> None:
         """Make the entry of a line whose parts are all good by themselves."""
-        fields = to_fields(given) if given else self.plain
+        given = {**self.defaults, **parts.given}
+        fields = self.records.record(given)
         zone = fields.tz or self.cron_tz
         if fields.tz is None and self.zone_problem:
             self.error(number, start, f"not run: {self.zone_problem}")
             return
         try:
-            schedule = self._schedule(texts, zone, f"{self.host}\0{user}\0{text}")
+            schedule = self._schedule(parts, zone)
         except ScheduleError as error:
             self.error(number, start, str(error))
             return
-        if problem := self._conflict(fields, schedule):
-            self.error(number, start, problem)
-            return
-        command, stdin = split_stdin(text)
-        name = fields.name or self.names.generate(user, schedule, text, number)
+        if given:
+            if self._in_conflict(number, fields, schedule, parts):
+                return
+            fields = self._without_long_jitter(number, start, fields, schedule)
+        command, stdin = split_stdin(parts.text)
+        name = fields.name or self.names.generate(parts.user, schedule, parts.text, number)
         if fields.name and (used := self.names.give(name, number)) is not None:
-            self.error(number, start, f"the name {quoted(name)} is already used on line {used}")
+            message = f"the name {quoted(name)} is already used on line {used}"
+            self.error(number, parts.places["name"], message)
             return
         self.entries.append(
             Entry(
                 name=name,
                 schedule=schedule,
-                user=user,
+                user=parts.user,
                 command=command,
                 stdin=stdin,
                 fields=fields,
                 environment=self.environment,
                 source=self.source,
                 line=number,
-                start_delay=drawn_delay(fields.jitter, self.host, user, name),
+                start_delay=drawn_delay(fields.jitter, self.host, parts.user, name),
             )
         )
 
-    def _schedule(self, texts: tuple[str, ...], zone: str | None, seed: str) -> Schedule:
-        """Entries with the same columns share one schedule; drawn columns depend on the seed."""
-        drawn = any("~" in text or "H" in text for text in texts)
-        key = (texts, zone or "", seed if drawn else "")
+    def _in_conflict(
+        self, number: int, fields: Fields, schedule: Schedule, parts: EntryLine
+    ) -> bool:
+        """Whether fields of the line contradict something; all of it is told."""
+        given = {name for name in parts.places if parts.given[name][1] != "none"}
+        found = list(conflicts(fields, schedule, self.mailto, given))
+        for conflict in found:
+            self._tell(conflict.severity, number, parts.places[conflict.name], conflict.message)
+        return any(conflict.severity == "error" for conflict in found)
+
+    def _without_long_jitter(
+        self, number: int, start: int, fields: Fields, schedule: Schedule
+    ) -> Fields:
+        """A default jitter that does not fit the schedule is not for this entry."""
+        if not (problem := jitter_too_long(fields, schedule)):
+            return fields
+        self.warn(number, start, f"the default jitter does not apply here: {problem}")
+        return replace(fields, jitter=timedelta())
+
+    def _schedule(self, parts: EntryLine, zone: str | None) -> Schedule:
+        """Entries with the same columns share one schedule, unless it is drawn."""
+        place = zone or self.zone
+        if any("~" in text or "H" in text for text in parts.columns):
+            seed = f"{self.host}\0{parts.user}\0{parts.text}"
+            return Schedule.from_columns(parts.columns, zone=place, seed=seed, classic=self.classic)
+        key = (parts.columns, zone or "")
         if (schedule := self.schedules.get(key)) is None:
-            schedule = Schedule.from_columns(
-                texts, zone=zone or self.zone, seed=seed, classic=self.classic
-            )
+            schedule = Schedule.from_columns(parts.columns, zone=place, classic=self.classic)
             self.schedules[key] = schedule
         return schedule
-
-    def _conflict(self, fields: Fields, schedule: Schedule) -> str:
-        """Why the fields cannot hold for this entry; empty when they can."""
-        if self.style == "user" and fields.priority > 0:
-            return "priority above 0 is not allowed in a user table"
-        if self.style == "user" and fields.slots is not None and not (fields.slots.count):
-            return "slots=0 is not allowed in a user table"
-        if self.style == "user" and dict(fields.written).get("nice", "").startswith("-"):
-            return "nice below 0 is not allowed in a user table"
-        if fields.jitter:
-            shortest = schedule.shortest_interval()
-            if shortest is not None and fields.jitter >= shortest:
-                return (
-                    f"jitter must be shorter than the shortest interval of the schedule, {shortest}"
-                )
-        return ""
-
-
-def _next_tokens(line: str, start: int, count: int) -> list[re.Match[str]]:
-    tokens: list[re.Match[str]] = []
-    while len(tokens) < count and (match := _TOKEN.search(line, start)):
-        tokens.append(match)
-        start = match.end()
-    return tokens
-
-
-def _skip_blanks(line: str, position: int) -> int:
-    return len(line) - len(line[position:].lstrip(_BLANKS))

@@ -5,7 +5,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cronjob.core.command import short_name, split_stdin
-from tests.core.vectors import load
 
 
 @pytest.mark.parametrize(
@@ -35,15 +34,6 @@ def test_a_bare_percent_ends_the_command_and_begins_its_input(
     text: str, command: str, stdin: str
 ) -> None:
     assert split_stdin(text) == (command, stdin)
-
-
-def test_percent_signs_mean_what_they_mean_to_cronie() -> None:
-    mismatches = [
-        (case["id"], split_stdin(case["text"]))
-        for case in load("percent.jsonl")
-        if split_stdin(case["text"]) != (case["command"], case["stdin"])
-    ]
-    assert not mismatches
 
 
 def cronie(text: str) -> tuple[str, str]:

@@ -8,16 +8,20 @@ from hypothesis import strategies as st
 
 from cronjob.core.fields import (
     FIELDS,
+    CatchUp,
     ExitCodes,
     FieldError,
     Fields,
+    Overlap,
     Retry,
     RetryOn,
     Slots,
+    Tell,
     nearest,
     parse_duration,
     parse_field,
 )
+from cronjob.core.gates import LoadBelow, MainsPower, PressureBelow
 
 SECOND = timedelta(seconds=1)
 MINUTE = 60 * SECOND
@@ -118,21 +122,21 @@ HALF_MINUTE = 30 * SECOND
         ("priority", "-5", -5),
         ("priority", "+1000000", 1_000_000),
         ("jitter", "60s", MINUTE),
-        ("overlap", "replace", "replace"),
-        ("catchup", "latest", "latest"),
+        ("overlap", "replace", Overlap.REPLACE),
+        ("catchup", "latest", CatchUp.LATEST),
         ("catchup-within", "2d", 2 * DAY),
         ("deadline", "10m", 10 * MINUTE),
-        ("when", "load<4", "load<4"),
-        ("when", "load<0.5,mem>2G,psi.io<1.5,ac", "load<0.5,mem>2G,psi.io<1.5,ac"),
+        ("when", "load<4", (LoadBelow(4),)),
+        ("when", "psi.io<1.5,ac", (PressureBelow("io", 1.5), MainsPower())),
         ("ok", "0,2-4", ExitCodes(((0, 0), (2, 4)))),
-        ("mail", "failure", "failure"),
-        ("log", "never", "never"),
+        ("mail", "failure", Tell.FAILURE),
+        ("log", "never", Tell.NEVER),
         ("nice", "-20", -20),
-        ("umask", "027", "027"),
-        ("umask", "0077", "0077"),
+        ("umask", "027", 0o027),
+        ("umask", "0077", 0o077),
         ("cwd", "/srv/a b", "/srv/a b"),
-        ("memory", "512M", "512M"),
-        ("cpu", "50%", "50%"),
+        ("memory", "512M", 512 * 1024**2),
+        ("cpu", "50%", 50),
         ("open-files", "1024", 1024),
     ],
 )  # fmt: skip
@@ -175,16 +179,25 @@ LONGER = "a longest delay that is not shorter than the first, like 3,30s..10m"
         ("catchup", ["", "yes"], "one of none, latest, all"),
         ("catchup-within", ["0s"], "a duration longer than zero"),
         ("deadline", ["0s"], "a duration longer than zero"),
-        ("when", ["", "load>4", "mem>2X", "load<4,", "battery"],
-         "gates like load<4, mem>2G, psi.cpu<20, ac"),
+        ("retry-on", ["75,!75", "1-3,!0-255"], "a list that leaves something to retry on"),
+        ("when", ["", "load>4", "load<4,", "battery", "psi.net<5", "psi.<5", "mem<2G", "ac<1"],
+         "gates like load<4, mem>2G, psi.cpu<20 (or memory, io) and ac"),
+        ("when", ["load<", "load<0", "load<-1", "load<.5", "load<1000000", "load<1e3"],
+         "load<N with N above 0"),
+        ("when", ["psi.cpu<0", "psi.cpu<100.1", "psi.cpu<20%"],
+         "psi.cpu<N with N above 0, up to 100"),
+        ("when", ["mem>", "mem>2X", "mem>2GB", "mem>9999999T"],
+         "a size like 512M, with K, M, G or T, or none of them for bytes"),
+        ("when", ["load<4,load<2"], "each gate once, and load is there twice"),
         ("ok", ["", "256", "5-2", "x", "0,"], CODES),
         ("mail", ["", "sometimes"], "one of always, failure, never"),
         ("log", ["", "sometimes"], "one of always, failure, never"),
         ("nice", ["-21", "20", "x"], "a whole number from -20 to 19"),
         ("umask", ["", "27", "0888", "00027"], "an octal mask like 027"),
         ("cwd", ["", "srv", "~/x"], "an absolute path"),
-        ("memory", ["", "512MB", "-1"], "a size like 512M"),
-        ("cpu", ["", "50", "-1%"], "a share like 50%"),
+        ("memory", ["", "512MB", "-1", "0", "0G", "9999999T"],
+         "a size above zero like 512M, with K, M, G or T, or none of them for bytes"),
+        ("cpu", ["", "50", "-1%", "0%", "1000000%"], "a share of one CPU like 50%, above zero"),
         ("open-files", ["2", "1000001", "x"], "a whole number from 3 to 1000000"),
     ],
 )  # fmt: skip
@@ -210,6 +223,11 @@ def test_the_defaults_are_those_of_the_manual() -> None:
     assert (fields.retry, fields.retry_on) == (Retry(0, HALF_MINUTE, HOUR), RetryOn())
     assert (fields.retry_until, fields.timeout, fields.grace) == (None, None, 10 * SECOND)
     assert (fields.slots, fields.priority, fields.jitter) == (None, 0, timedelta())
+    assert (fields.overlap, fields.catchup, fields.catchup_within) == ("allow", "none", None)
+    assert (fields.deadline, fields.when, fields.ok) == (None, (), ExitCodes(((0, 0),)))
+    assert (fields.mail, fields.log) == (None, "always")
+    limits = (fields.nice, fields.umask, fields.cwd, fields.memory, fields.cpu, fields.open_files)
+    assert set(limits) == {None}
 
 
 def test_exit_codes_contain_their_ranges_with_both_ends() -> None:

@@ -5,7 +5,8 @@ from datetime import timedelta
 import pytest
 
 from cronjob.core.entry import Entry, Style, Table
-from cronjob.core.fields import FIELDS, Retry
+from cronjob.core.fields import FIELDS, CatchUp, ExitCodes, Overlap, Retry, Tell
+from cronjob.core.gates import MainsPower
 from cronjob.core.table import parse_table
 from cronjob.core.zone import zone_name
 
@@ -82,6 +83,44 @@ def test_a_quoted_value_may_have_blanks() -> None:
 def test_a_bad_field_costs_its_line_and_is_named(line: str, expected: str) -> None:
     assert problems(line + "\n") == [expected]
     assert read(line + "\n").entries == ()
+
+
+def test_a_line_has_at_most_64_fields_and_the_command_is_found_behind_them() -> None:
+    fields = " ".join(f"k{number}=1" for number in range(100))
+    table = read(f"0 0 * * * {fields} root x\n")
+    assert len(table.problems) == 65
+    assert str(table.problems[-1]) == "t:1:385: more than 64 fields; the rest is not read"
+
+
+def test_the_value_none_is_good_for_every_field() -> None:
+    for name in FIELDS:
+        found = entry(f"0 0 * * * {name}=none root x\n")
+        assert found.fields == entry("0 0 * * * root x\n").fields
+
+
+def test_every_field_reaches_the_record_of_its_entry() -> None:
+    text = (
+        "overlap=queue catchup=all catchup-within=1d deadline=5m when=ac ok=0,3 mail=never "
+        "log=failure nice=5 umask=027 cwd=/srv memory=1G cpu=150% open-files=64"
+    )
+    (found,) = read(f"0 0 * * * {text} root x\n").entries
+    fields = found.fields
+    assert (fields.overlap, fields.catchup) == (Overlap.QUEUE, CatchUp.ALL)
+    assert (fields.catchup_within, fields.deadline) == (timedelta(days=1), timedelta(minutes=5))
+    assert (fields.when, fields.ok) == ((MainsPower(),), ExitCodes(((0, 0), (3, 3))))
+    assert (fields.mail, fields.log) == (Tell.NEVER, Tell.FAILURE)
+    assert (fields.nice, fields.umask, fields.cwd) == (5, 0o27, "/srv")
+    assert (fields.memory, fields.cpu, fields.open_files) == (1024**3, 150, 64)
+    assert dict(fields.written) == dict(word.split("=") for word in text.split())
+
+
+def test_equal_fields_share_a_record_and_a_name_is_ones_own() -> None:
+    text = "0 0 * * * retry=1 timeout=1m root x\n0 1 * * * name=y retry=1 timeout=1m root y\n"
+    one, named, other = read(text + "1 1 * * * retry=1 timeout=1m root z\n").entries
+    assert one.fields is other.fields
+    assert (one.fields.name, named.fields.name) == (None, "y")
+    assert named.fields.retry is one.fields.retry
+    assert dict(named.fields.written) == {"name": "y", "retry": "1", "timeout": "1m"}
 
 
 def test_all_bad_fields_of_a_line_are_named() -> None:
@@ -264,6 +303,13 @@ def test_what_is_nearly_a_field_begins_the_command_with_a_warning(rest: str, war
     assert [each.command for each in table.entries] == [rest]
 
 
+def test_the_defaults_of_a_user_table_are_read_as_strictly_as_those_of_the_system() -> None:
+    assert zones("@defaults TZ=Asia/Tokyo\n0 0 * * * x\n", "user") == ["Asia/Tokyo"]
+    assert problems("@defaults htmldir=$(pwd)\n", "user") == [
+        f't:1:11: unknown field "htmldir"; allowed are {ALL_FIELDS}'
+    ]
+
+
 @pytest.mark.parametrize("rest", ["--verbose", "-- -x", "--"])
 def test_two_dashes_end_the_fields_only_as_a_word_before_a_command(rest: str) -> None:
     assert read(f"0 0 * * * {rest}\n", "user").entries == ()
@@ -272,15 +318,16 @@ def test_two_dashes_end_the_fields_only_as_a_word_before_a_command(rest: str) ->
 @pytest.mark.parametrize(
     ("field", "expected"),
     [
-        ("priority=1", "t:1:1: priority above 0 is not allowed in a user table"),
-        ("slots=0", "t:1:1: slots=0 is not allowed in a user table"),
+        ("priority=1", "t:1:11: priority above 0 is not allowed in a user table"),
+        ("slots=0", "t:1:11: slots=0 is not allowed in a user table"),
     ],
 )
 def test_a_user_table_may_not_push_itself_forward(field: str, expected: str) -> None:
     assert problems(f"0 0 * * * {field} x\n", "user") == [expected]
-    assert problems(f"@defaults {field}\n0 0 * * * x\n", "user") == [
-        expected.replace("t:1:1", "t:2:1")
-    ]
+    # As a default it is an error once, and the entries below do without it.
+    assert problems(f"@defaults {field}\n0 0 * * * x\n", "user") == [expected]
+    (found,) = read(f"@defaults {field}\n0 0 * * * x\n", "user").entries
+    assert (found.fields.priority, found.slots) == (0, 1)
     assert problems(f"0 0 * * * {field} root x\n") == []
 
 
@@ -307,6 +354,8 @@ def test_a_classic_table_has_no_defaults() -> None:
     assert [str(problem) for problem in table.problems] == [
         't:1:1: "@defaults" is not a known name; allowed are @yearly, @annually, @monthly, '
         "@weekly, @daily, @midnight, @hourly, @reboot",
+        "t:1:18: expected five time columns (or an @name) and then a user and a command; "
+        "there is no command",
     ]
     assert [each.fields.retry.limit for each in table.entries] == [0]
 

@@ -18,7 +18,7 @@ def errors(text: str, style: Style = "system") -> list[str]:
 def test_a_given_name_may_not_be_one_that_was_generated_above() -> None:
     (generated,) = names("0 0 * * * root x\n")
     text = f"0 0 * * * root x\n1 1 * * * name={generated} root y\n"
-    assert errors(text) == [f't:2:1: the name "{generated}" is already used on line 1']
+    assert errors(text) == [f't:2:11: the name "{generated}" is already used on line 1']
     assert names(text) == [generated]
 
 
@@ -59,7 +59,7 @@ def test_an_unknown_zone_stops_the_entries_below_it_that_have_none_of_their_own(
     ],
 )
 def test_a_user_table_cannot_push_others_aside(fields: str, message: str) -> None:
-    assert errors(f"0 0 * * * {fields} x\n", "user") == [f"t:1:1: {message}"]
+    assert errors(f"0 0 * * * {fields} x\n", "user") == [f"t:1:11: {message}"]
     assert errors(f"0 0 * * * {fields} root x\n") == []
 
 

@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cronjob.core.entry import Entry, Problem, Style, Table, label_entries
+from cronjob.core.fields import Tell
 from cronjob.core.schedule import Schedule
 from cronjob.core.table import LONGEST_LINE, parse_table
 from cronjob.errors import ScheduleError
@@ -67,6 +68,21 @@ def test_settings_hold_for_the_entries_below_them() -> None:
     ]
 
 
+def test_an_environment_is_a_mapping_of_what_stood_above() -> None:
+    one, other = read("A=1\nB=2\n" + JOB + "A=3\n" + JOB).entries
+    assert one.environment == {"A": "1", "B": "2"}
+    assert (list(other.environment), len(other.environment)) == (["A", "B"], 2)
+    assert (other.environment["A"], other.environment.get("C")) == ("3", None)
+    assert one.environment != other.environment
+    assert one.environment != object()
+
+
+def test_half_of_a_surrogate_pair_is_an_error_of_its_line() -> None:
+    assert problems("0 0 * * * root x\ud800\n" + JOB) == [
+        "t:1:17: half of a surrogate pair; a line is text"
+    ]
+
+
 def test_the_environment_of_an_entry_cannot_be_changed() -> None:
     (entry,) = read("A=1\n" + JOB).entries
     with pytest.raises(TypeError):
@@ -107,7 +123,7 @@ EXPECTED = "expected five time columns (or an @name) and then a user and a comma
         ("* * * * * root * x", "t:2:16: the command begins with *: "
          "is there one time column too many?"),
         ("* * * * * root -q x", 't:2:16: the command "-q x" begins with -, '
-         "cronie's mark of an option"),
+         "cronie's mark of an option; -n before a command is the only one"),
         ("* * * * * /bin/x y", 't:2:11: "/bin/x" cannot be the name of an account; '
          "this table has a user column before the command"),
         ("* * * * * a:b y", 't:2:11: "a:b" cannot be the name of an account'),
@@ -143,6 +159,7 @@ def test_a_user_has_at_most_256_bytes(length: int) -> None:
         ("LOGNAME=me", "t:1:1: warning: LOGNAME cannot be set: commands always see their "
          "account's name"),
         ("USER=me", "t:1:1: warning: USER cannot be set: commands always see their account's name"),
+        ("@daily=x", 't:1:1: warning: sets a variable that is called "@daily"'),
         ('"A B"=c', 't:1:1: warning: the variable\'s name "A B" has blanks in it'),
         ("*/60 * * * * root x", 't:1:1: warning: minute "*/60": the step is larger than the range, '
          "so only 0 matches"),
@@ -225,21 +242,168 @@ def test_a_table_of_nothing_is_a_good_table(text: str) -> None:
 @pytest.mark.parametrize("too_long", [False, True])
 def test_a_line_has_at_most_128_kib(too_long: bool) -> None:
     line = "0 0 * * * root ".ljust(LONGEST_LINE + too_long, "x")
-    expected = ["t:1:1: the line has 131073 characters; 131072 are allowed"] if too_long else []
+    expected = ["t:1:1: the line has 131073 bytes; 131072 are allowed"] if too_long else []
     assert LONGEST_LINE == 128 * 1024
     assert problems(line + "\n") == expected
     assert len(commands(line + "\n" + JOB)) == 2 - too_long
 
 
-def test_a_user_table_has_at_most_10_000_entries() -> None:
-    line = "0 0 * * * x\n"
-    assert problems(line * 10_000, "user") == []
-    table = read(line * 10_002, "user")
-    assert len(table.entries) == 10_000
-    assert [str(problem) for problem in table.problems] == [
-        "t:10001:1: more than 10000 entries; the rest is ignored"
-    ]
-    assert len(read(JOB * 10_001).entries) == 10_001
+def test_the_length_of_a_line_is_counted_in_bytes() -> None:
+    line = "0 0 * * * root " + "ä" * 65_529
+    assert len(line.encode()) == LONGEST_LINE + 1
+    assert problems(line) == problems(line.encode())
+    assert problems(line)[-1] == "t:1:1: the line has 131073 bytes; 131072 are allowed"
+    raw = b"0 0 * * * root " + b"\xe4" * 131_057
+    assert problems(raw + b"\n") == []
+
+
+@pytest.mark.parametrize(
+    ("text", "style", "line", "message"),
+    [
+        ("#" * 1024**2 + "\n", "user", 1, "the table has 1048577 bytes; 1048576 are allowed"),
+        ("ä" * 524_289, "user", 1, "the table has 1048578 bytes; 1048576 are allowed"),
+        (b"\xe4" * 1_048_577, "user", 1, "the table has 1048577 bytes; 1048576 are allowed"),
+        ("0 0 * * * x\n" * 10_001, "user", 10_001, "the table has more than 10000 entries"),
+        (b"\0" * (64 * 1024**2 + 1), "system", 1,
+         "the table has 67108865 bytes; 67108864 are allowed"),
+        ("\n" * 1_000_001, "system", 1, "the table has 1000001 lines; 1000000 are allowed"),
+        ("\n" * 1_000_000 + JOB, "system", 1, "the table has 1000001 lines; 1000000 are allowed"),
+    ],
+    ids=lambda value: value if isinstance(value, str) and len(value) < 60 else "",
+)  # fmt: skip
+def test_a_table_past_a_cap_is_rejected_with_one_error(
+    text: str | bytes, style: Style, line: int, message: str
+) -> None:
+    problem = Problem("error", line, 1, message, "t")
+    table = read(text, style)
+    assert (table.entries, table.settings, table.problems) == ((), (), (problem,))
+    assert table.rejected
+
+
+@pytest.mark.parametrize(
+    ("text", "style", "entries"),
+    [
+        ("0 0 * * * x\n" * 10_000, "user", 10_000),
+        (JOB * 10_001, "system", 10_001),
+        (JOB + ("#" * 1023 + "\n") * 1023 + "\n" * (1024 - len(JOB)), "user", 1),
+        (JOB + "\n" * 999_999, "system", 1),
+    ],
+    ids=["entries", "no cap of entries", "size", "lines"],
+)
+def test_a_table_at_its_caps_is_read(text: str, style: Style, entries: int) -> None:
+    table = read(text, style)
+    assert (len(table.entries), table.rejected, table.errors) == (entries, False, ())
+
+
+def test_problems_beyond_10_000_are_counted_out_and_the_good_lines_live() -> None:
+    table = read("x\n" * 10_001 + JOB)
+    assert len(table.problems) == 10_001
+    assert str(table.problems[-1]) == (
+        "t:10001:1: more than 10000 problems; this one and later ones are not listed"
+    )
+    assert len(table.entries) == 1
+
+
+# --- owners -------------------------------------------------------------------------------------
+
+
+def test_the_entries_of_a_user_table_run_as_its_owner() -> None:
+    text = "0 0 * * * root x\n"
+    for owner in ("alice", None):
+        (found,) = parse_table(text, source="t", style="user", owner=owner).entries
+        assert (found.user, found.command) == (owner, "root x")
+    (found,) = parse_table(text, source="t", owner="alice").entries
+    assert (found.user, found.command) == ("root", "x")
+
+
+def test_two_owners_of_one_line_have_names_and_draws_of_their_own() -> None:
+    text = "H H H * * x\n"
+    one, other = (
+        parse_table(text, source="t", style="user", owner=owner).entries[0]
+        for owner in ("alice", "bob")
+    )
+    assert one.name != other.name
+    assert one.schedule.canonical != other.schedule.canonical
+
+
+# --- what is cronie's ---------------------------------------------------------------------------
+
+UNLOGGED = 't:1:{}: warning: "-" asks cron not to log the starts; here they are logged'
+
+
+@pytest.mark.parametrize("classic", [False, True])
+@pytest.mark.parametrize(
+    ("line", "same"),
+    [
+        ("-*/15 * * * * root x", "*/15 * * * * root x"),
+        ("  -0 0 * * * root x", "0 0 * * * root x"),
+        ("-1 0 * * * root x", "1 0 * * * root x"),
+        ("-@daily root x", "@daily root x"),
+    ],
+)
+def test_cronies_mark_of_an_unlogged_entry_is_a_warning(
+    line: str, same: str, classic: bool
+) -> None:
+    (found,) = read(line + "\n", classic=classic).entries
+    (expected,) = read(same + "\n", classic=classic).entries
+    assert found == expected
+    place = line.index("-") + 1
+    assert problems(line + "\n", classic=classic) == [UNLOGGED.format(place)]
+
+
+@pytest.mark.parametrize("classic", [False, True])
+def test_the_mark_is_for_system_tables_and_those_of_root(classic: bool) -> None:
+    text = "-0 0 * * * x\n"
+    assert commands(text, "user", classic=classic) == []
+    for owner, count in (("root", 1), ("alice", 0)):
+        table = parse_table(text, source="t", style="user", owner=owner, classic=classic)
+        assert len(table.entries) == count
+
+
+@pytest.mark.parametrize("line", ["- 0 0 * * * root x", "-", "--0 0 * * * root x", "-\t@daily r x"])
+def test_the_mark_stands_right_before_the_entry(line: str) -> None:
+    assert read(line + "\n").entries == ()
+
+
+@pytest.mark.parametrize(
+    ("line", "style", "classic", "mail"),
+    [
+        ("0 0 * * * root -n x", "system", False, Tell.FAILURE),
+        ("0 0 * * * root -n x", "system", True, Tell.FAILURE),
+        ("0 0 * * * root -n \t -n x", "system", True, Tell.FAILURE),
+        ("0 0 * * * -n x", "user", False, Tell.FAILURE),
+        ("0 0 * * * -n x", "user", True, Tell.FAILURE),
+        ("0 0 * * * timeout=1h -n x", "user", False, Tell.FAILURE),
+        ("0 0 * * * -- -n x", "user", False, Tell.FAILURE),
+        ("@daily mail=always root -n x", "system", False, Tell.ALWAYS),
+        ("@daily mail=none root -n x", "system", False, None),
+        ("@daily root x", "system", False, None),
+    ],
+)
+def test_cronies_option_n_is_mail_on_failure_unless_the_line_says_otherwise(
+    line: str, style: Style, classic: bool, mail: Tell | None
+) -> None:
+    table = read(line + "\n", style, classic=classic)
+    assert [(each.command, each.fields.mail) for each in table.entries] == [("x", mail)]
+    assert table.errors == ()
+
+
+def test_option_n_wins_over_a_default() -> None:
+    (found,) = read("@defaults mail=never\n0 0 * * * root -n x\n").entries
+    assert found.fields.mail is Tell.FAILURE
+
+
+@pytest.mark.parametrize("rest", ["-n", "-n ", "-nx x", "-N x", "-n -q x", "-n %x", "-q x"])
+def test_other_options_and_an_option_without_a_command_are_errors(rest: str) -> None:
+    for line, style in ((f"0 0 * * * root {rest}\n", "system"), (f"0 0 * * * {rest}\n", "user")):
+        for classic in (False, True):
+            assert commands(line, "system" if style == "system" else "user", classic=classic) == []
+
+
+def test_variables_of_the_loader_are_accepted_as_by_cron() -> None:
+    (found,) = read("LD_PRELOAD=/x.so\n" + JOB).entries
+    assert found.environment == {"LD_PRELOAD": "/x.so"}
+    assert problems("LD_PRELOAD=/x.so\n") == []
 
 
 # --- names --------------------------------------------------------------------------------------
@@ -251,7 +415,7 @@ def test_a_given_name_is_used() -> None:
 
 def test_a_name_given_twice_is_an_error_at_its_second_place() -> None:
     text = "0 0 * * * name=a root x\n0 0 * * * root y\n 1 1 * * * name=a root z\n"
-    assert problems(text) == ['t:3:2: the name "a" is already used on line 1']
+    assert problems(text) == ['t:3:12: the name "a" is already used on line 1']
     assert commands(text) == ["x", "y"]
 
 
@@ -320,8 +484,9 @@ def test_labels_are_unique_among_tables() -> None:
 def test_jitter_is_shorter_than_the_shortest_interval(
     columns: str, jitter: str, shortest: str | None
 ) -> None:
-    message = "t:1:1: jitter must be shorter than the shortest interval of the schedule, "
-    expected = [] if shortest is None else [message + shortest]
+    place = f"t:1:{len(columns) + 2}"
+    message = "jitter must be shorter than the shortest interval of the schedule"
+    expected = [] if shortest is None else [f"{place}: {message}, {shortest}"]
     assert problems(f"{columns} jitter={jitter} root x\n") == expected
 
 
