@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cronjob.core.entry import Entry
+from cronjob.core.missed import Missed
 from cronjob.core.report import Report
 from cronjob.core.run import Attempt, Ending, Run
 
@@ -106,6 +107,7 @@ class Announce:
     """Tell the journal."""
 
     report: Report
+    missed: tuple[Missed, ...] = ()  #: the same for machines, when it is about missed fire times
 
 
 @dataclass(frozen=True, slots=True)

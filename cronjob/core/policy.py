@@ -1,10 +1,12 @@
 """What a due or missed fire time becomes.
 
-The bands are cron's (cron.c main, "too many clocks"), with instants in place of minutes.
+The two tables of bands are the whole rule; they are cron's (cron.c main, "too many clocks"), with
+instants in place of minutes, and with one run of a fixed schedule where cron starts a burst.
 """
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from enum import StrEnum
 
 from cronjob.core.schedule import FireTime, Schedule
 
@@ -12,6 +14,63 @@ LATENESS = timedelta(seconds=60)  #: a restart within this loses no fire time
 SHORT = timedelta(minutes=5)
 LONG = timedelta(hours=3)
 STEP = timedelta(seconds=1)  #: a difference of the two clocks from here on is a step
+
+
+class Start(StrEnum):
+    """Which of the fire times that have come start; the others are missed."""
+
+    EVERY = "every one"
+    LATEST = "one run, for the latest"
+    PRESENT = "the one of the present minute"
+    NONE = "none"
+
+
+@dataclass(frozen=True, slots=True)
+class LateBand:
+    """What schedules do when the daemon is woken late, by a step forward or by a suspend."""
+
+    up_to: timedelta  #: inclusive
+    fixed: Start
+    wildcard: Start
+
+
+LATE = (
+    LateBand(SHORT, fixed=Start.EVERY, wildcard=Start.EVERY),
+    LateBand(LONG, fixed=Start.LATEST, wildcard=Start.PRESENT),
+    LateBand(timedelta.max, fixed=Start.NONE, wildcard=Start.NONE),
+)
+
+
+class Plan(StrEnum):
+    """Where a schedule goes on after the clock went back."""
+
+    KEPT = "after its last fire time, when the clock has made up for the step"
+    ANEW = "from the present time"
+
+
+@dataclass(frozen=True, slots=True)
+class BackBand:
+    """What schedules do when the clock stands so far before the latest time that it has shown."""
+
+    up_to: timedelta  #: inclusive
+    fixed: Plan
+    wildcard: Plan
+
+
+BACK = (
+    BackBand(LONG, fixed=Plan.KEPT, wildcard=Plan.ANEW),
+    BackBand(timedelta.max, fixed=Plan.ANEW, wildcard=Plan.ANEW),
+)
+
+
+def late_band(late: timedelta) -> LateBand:
+    """The row for a daemon that wakes `late` after it meant to."""
+    return next(band for band in LATE if late <= band.up_to)
+
+
+def back_band(behind: timedelta) -> BackBand:
+    """The row for a clock that stands `behind` its high-water mark."""
+    return next(band for band in BACK if behind <= band.up_to)
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,25 +81,28 @@ class Due:
     missed: bool  #: whether some of them are not made up for
 
 
-def due(schedule: Schedule, first: FireTime, now: datetime, late: timedelta) -> Due:
+def due(
+    schedule: Schedule, first: FireTime, now: datetime, late: timedelta, *, alone: bool = False
+) -> Due:
     """Decide about `first`, which has come, and its successors up to `now`.
 
-    `late` is by how much the daemon woke later than it meant to: up to five minutes everything
-    starts; up to three hours a fixed schedule starts once and a wildcard one if it matches the
-    present minute; beyond that, nothing does.
+    `late` is by how much the daemon woke later than it meant to.  `alone` says that there are no
+    successors up to `now`, if the caller knows.
     """
-    if late > LONG:
+    band = late_band(late)
+    start = band.wildcard if schedule.wildcard else band.fixed
+    if start is Start.NONE:
         return Due((), True)
-    if late <= SHORT:
-        return Due((first, *schedule.between(first.at, now)), False)
-    if not schedule.wildcard:
-        *collapsed, latest = (first, *schedule.between(first.at, now))
-        return Due((latest,), bool(collapsed))
-    minute = now.replace(second=0, microsecond=0)
-    present = schedule.next(minute - timedelta(microseconds=1))
-    if present is None or present.at > now:
-        return Due((), True)
-    return Due((present,), present.at > first.at)
+    if start is Start.PRESENT:
+        minute = now.replace(second=0, microsecond=0)
+        present = schedule.next(minute - timedelta(microseconds=1))
+        if present is None or present.at > now:
+            return Due((), True)
+        return Due((present,), present.at > first.at)
+    fires = (first,) if alone else (first, *schedule.between(first.at, now))
+    if start is Start.EVERY:
+        return Due(fires, False)
+    return Due(fires[-1:], len(fires) > 1)
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,6 +7,7 @@ from enum import IntEnum
 from cronjob.core.entry import Entry
 from cronjob.core.retry import GaveUp
 from cronjob.core.run import Attempt, Outcome, Run
+from cronjob.core.words import counted, seconds
 from cronjob.errors import printable
 
 
@@ -142,24 +143,6 @@ def stopping(running: int, waiting: int, force: bool) -> Report:
 def shown_command(entry: Entry) -> str:
     """The command as a log shows it: control characters escaped."""
     return printable(entry.command)
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """A number with its noun: `1 entry`, `3 entries`."""
-    return f"{number} {one if number == 1 else many or one + 's'}"
-
-
-def seconds(duration: float) -> str:
-    """A duration for people: `7ms`, `12.3s`, `4m 10s`, `2h 5m`."""
-    if duration < 0.9995:
-        return f"{duration * 1000:.0f}ms"
-    if duration < 59.95:
-        return f"{duration:.1f}".rstrip("0").rstrip(".") + "s"
-    minutes, rest = divmod(round(duration), 60)
-    if minutes < 60:
-        return f"{minutes}m {rest}s" if rest else f"{minutes}m"
-    hours, minutes = divmod(minutes, 60)
-    return f"{hours}h {minutes}m" if minutes else f"{hours}h"
 
 
 def _how(attempt: Attempt) -> str:

@@ -107,9 +107,22 @@ class Run:
         """The same run in its next state.  Raises `KeyError` for an illegal move."""
         return replace(self, state=MOVES[self.state, move])
 
-    def with_attempt(self, attempt: Attempt) -> Self:
+    def ready(self, monotonic: float) -> Self:
+        """The same run, waiting for slots from now on."""
+        return replace(self, state=MOVES[self.state, Move.DELAY_OVER], ready_at=monotonic)
+
+    def launched(self, attempt: Attempt, retry_before: datetime | None) -> Self:
+        """The same run with one more attempt, which holds its slots."""
+        return replace(
+            self,
+            state=MOVES[self.state, Move.SLOTS_GRANTED],
+            retry_before=retry_before,
+            attempts=(*self.attempts, attempt),
+        )
+
+    def with_attempt(self, attempt: Attempt, stop_reason: Outcome | None = None) -> Self:
         """The same run with its latest attempt replaced."""
-        return replace(self, attempts=(*self.attempts[:-1], attempt))
+        return replace(self, stop_reason=stop_reason, attempts=(*self.attempts[:-1], attempt))
 
 
 def run_key(label: str, at: datetime, pass_number: int = 1) -> str:

@@ -5,12 +5,14 @@ one entry: ten thousand entries on the hour are one node.
 """
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field, replace
-from datetime import datetime
+from dataclasses import dataclass, replace
+from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
+from typing import NamedTuple
 
 from cronjob.core.entry import Entry
 from cronjob.core.schedule import FireTime, Schedule
+from cronjob.core.zone import Exact, Fold, Gap, civil
 
 Key = tuple[str, str]
 
@@ -22,14 +24,36 @@ class Node:
     schedule: Schedule
     labels: tuple[str, ...]
     fire: FireTime | None
+    dealt_with: datetime | None = None  #: the wall time up to which fire times were taken
+
+
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """A node whose fire time has come, as it was."""
+
+    node: Node
+    fire: FireTime
+    alone: bool  #: no other fire time of it has come
+
+
+class Skipped(NamedTuple):
+    """A node with fire times that new rules of its zone have put into the past."""
+
+    node: Node
+    since: datetime  #: they are later than this
 
 
 @dataclass(frozen=True, slots=True)
 class Timetable:
     """The next fire time of every entry."""
 
-    nodes: Mapping[Key, Node] = field(default_factory=dict)
-    heap: tuple[tuple[datetime, Key], ...] = ()
+    heap: tuple[tuple[datetime, Key, Node], ...] = ()  #: by the next fire time
+    never: tuple[Node, ...] = ()  #: what has no fire time any more
+
+    @property
+    def nodes(self) -> dict[Key, Node]:
+        """All nodes, by the key of their schedule."""
+        return {node.schedule.key: node for node in (*(n for _, _, n in self.heap), *self.never)}
 
     @property
     def next_at(self) -> datetime | None:
@@ -37,60 +61,110 @@ class Timetable:
         return self.heap[0][0] if self.heap else None
 
     def planned(
-        self, entries: Mapping[str, Entry], after: datetime, *, keep: bool = True
-    ) -> "Timetable":
-        """The timetable of `entries`.
+        self, entries: Mapping[str, Entry], after: datetime
+    ) -> tuple["Timetable", tuple[Skipped, ...]]:
+        """The timetable of `entries`, and what a changed zone makes it skip.
 
-        Schedules that are already in it keep their next fire time if `keep`; the others are
-        planned from `after` on.
+        Schedules that are already in it keep their next fire time, those whose zone has other
+        rules now are moved to these, and the others are planned from `after` on.
         """
-        grouped: dict[Key, list[str]] = {}
-        schedules: dict[Key, Schedule] = {}
-        for label, entry in entries.items():
-            if not entry.schedule.reboot:
-                grouped.setdefault(entry.schedule.key, []).append(label)
-                schedules.setdefault(entry.schedule.key, entry.schedule)
-        nodes = {}
-        for key, labels in grouped.items():
-            known = self.nodes.get(key) if keep else None
-            fire = known.fire if known else schedules[key].next(after)
-            nodes[key] = Node(schedules[key], tuple(labels), fire)
-        return _with_heap(nodes)
+        before, nodes, skipped = self.nodes, list[Node](), list[Skipped]()
+        for schedule, labels in _distinct(entries):
+            known = before.get(schedule.key)
+            if known is None:
+                node = Node(schedule, labels, schedule.next(after))
+            elif known.schedule.zone is schedule.zone:
+                node = replace(known, labels=labels)
+            else:
+                node, since = _moved(known, schedule, after)
+                node = replace(node, labels=labels)
+                if since is not None:
+                    skipped.append(Skipped(node, since))
+            nodes.append(node)
+        return _timetable(nodes), tuple(skipped)
 
     def replanned(self, now: datetime, *, wildcards_only: bool) -> "Timetable":
         """The timetable after the clock went back: planned anew from `now`."""
-        nodes = {
-            key: node
+        return _timetable(
+            node
             if wildcards_only and not node.schedule.wildcard
-            else replace(node, fire=node.schedule.next(now))
-            for key, node in self.nodes.items()
-        }
-        return _with_heap(nodes)
+            else replace(node, fire=node.schedule.next(now), dealt_with=None)
+            for node in self.nodes.values()
+        )
 
-    def take(self, now: datetime) -> tuple["Timetable", tuple[Node, ...]]:
+    def take(self, now: datetime) -> tuple["Timetable", tuple[Taken, ...]]:
         """Take out the nodes whose fire time has come, as they were; plan their next ones."""
         if self.next_at is None or self.next_at > now:
             return self, ()
-        heap, nodes, taken = list(self.heap), dict(self.nodes), []
+        heap, never, taken = list(self.heap), self.never, []
         while heap and heap[0][0] <= now:
-            key = heappop(heap)[1]
-            node = nodes[key]
-            taken.append(node)
-            following = node.schedule.next(now)
-            nodes[key] = replace(node, fire=following)
+            _, key, node = heappop(heap)
+            assert node.fire is not None, "what has no fire time is not in the heap"
+            following, dealt_with = node.schedule.next(node.fire.at), node.fire.nominal
+            alone = following is None or following.at > now
+            if not alone:
+                following = node.schedule.next(now)
+                dealt_with = max(dealt_with, _wall(now, node.schedule))
+            taken.append(Taken(node, node.fire, alone))
+            node = Node(node.schedule, node.labels, following, dealt_with)
             if following is not None:
-                heappush(heap, (following.at, key))
-        return Timetable(nodes, tuple(heap)), tuple(taken)
-
-    def missed(self, since: datetime, until: datetime) -> Iterable[Node]:
-        """The nodes that had a fire time in `since < at <= until`."""
-        for node in self.nodes.values():
-            first = node.schedule.next(since)
-            if first is not None and first.at <= until:
-                yield node
+                heappush(heap, (following.at, key, node))
+            else:
+                never = (*never, node)
+        return Timetable(tuple(heap), never), tuple(taken)
 
 
-def _with_heap(nodes: dict[Key, Node]) -> Timetable:
-    heap = [(node.fire.at, key) for key, node in nodes.items() if node.fire is not None]
+def _distinct(entries: Mapping[str, Entry]) -> Iterable[tuple[Schedule, tuple[str, ...]]]:
+    """The schedules that fire at times, each with the labels of its entries."""
+    grouped: dict[Key, tuple[Schedule, list[str]]] = {}
+    for label, entry in entries.items():
+        if not entry.schedule.reboot:
+            grouped.setdefault(entry.schedule.key, (entry.schedule, []))[1].append(label)
+    return ((schedule, tuple(labels)) for schedule, labels in grouped.values())
+
+
+def _moved(known: Node, schedule: Schedule, now: datetime) -> tuple[Node, datetime | None]:
+    """The node under new rules of its zone, and since when it skips fire times, if it does.
+
+    A wildcard schedule follows real time, so it is planned from `now` on.  A fixed one goes on on
+    the wall, where it was: it neither repeats a wall time, nor loses one without a word.
+    """
+    if schedule.wildcard:
+        return replace(known, schedule=schedule, fire=schedule.next(now)), None
+    wall = _wall(now, known.schedule)
+    if known.dealt_with is not None:
+        wall = max(wall, known.dealt_with)  # later than now after a step back, and in a fold
+    since = _instant(wall, schedule)
+    fire = schedule.next(since)
+    while fire is not None and fire.nominal <= wall:
+        since, fire = fire.at, schedule.next(fire.at)
+    skips = fire is not None and fire.at <= now
+    if skips:
+        fire = schedule.next(now)
+    return replace(known, schedule=schedule, fire=fire), since if skips else None
+
+
+def _wall(now: datetime, schedule: Schedule) -> datetime:
+    return now.astimezone(schedule.zone).replace(tzinfo=None, fold=0)
+
+
+def _instant(wall: datetime, schedule: Schedule) -> datetime:
+    """The first instant at which a clock in the zone shows `wall`, or would have to."""
+    match civil(wall, schedule.zone):
+        case Exact(at):
+            return at
+        case Fold(first, _):
+            return first
+        case Gap(end, _):
+            return end - timedelta(microseconds=1)
+
+
+def _timetable(nodes: Iterable[Node]) -> Timetable:
+    heap, never = list[tuple[datetime, Key, Node]](), list[Node]()
+    for node in nodes:
+        if node.fire is not None:
+            heap.append((node.fire.at, node.schedule.key, node))
+        else:
+            never.append(node)
     heapify(heap)
-    return Timetable(nodes, tuple(heap))
+    return Timetable(tuple(heap), tuple(never))

@@ -5,6 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from cronjob.core.events import (
+    Announce,
     AttemptEnded,
     AttemptStarted,
     Event,
@@ -79,6 +80,19 @@ def test_several_short_steps_back_do_not_silence_fixed_entries_beyond_three_hour
     simulation.jump_wall(-2 * HOUR)
     simulation.run_until(at("2026-03-02T06:30Z"))
     assert starts(simulation, "fixed")[1:] == ["06:30 2026-03-02T06:30Z#3"]
+
+
+def test_a_mark_that_was_dropped_does_not_count_against_a_later_short_step() -> None:
+    simulation = simulated("0,30 5-12 * * * name=fixed root x\n")
+    simulation.run_until(at("2026-03-02T10:05Z"))
+    simulation.jump_wall(-4 * HOUR)  # the old time was wrong: 6:05
+    simulation.run_until(at("2026-03-02T06:35Z"))
+    simulation.jump_wall(-HOUR)
+    simulation.run_until(at("2026-03-02T07:00Z"))
+    assert starts(simulation, "fixed")[1:] == [
+        "06:30 2026-03-02T06:30Z#2",
+        "07:00 2026-03-02T07:00Z#3",
+    ]
 
 
 def test_what_was_started_in_the_instant_of_a_step_is_a_repetition_afterwards() -> None:
@@ -197,7 +211,9 @@ def test_a_step_forward_starts_what_its_band_allows(
 
 
 def test_missed_fire_times_are_one_report_with_first_last_count_and_reason() -> None:
-    simulation = simulated("0 * * * * name=a root x\n0 * * * * name=b root x\n5 * * * * root x\n")
+    simulation = simulated(
+        "0 * * * * name=a root x\n0 * * * * name=b root x\n5 * * * * name=c root x\n"
+    )
     simulation.jump_wall(timedelta(days=30))
     (report,) = simulation.reports("missed")
     assert report.text == (
@@ -205,6 +221,41 @@ def test_missed_fire_times_are_one_report_with_first_last_count_and_reason() -> 
         "2026-04-01 09:57:00Z: woken 719h 57m late"
     )
     assert simulation.state.timetable.next_at == at("2026-04-01T10:00Z")
+    (rows,) = [e.missed for _, e in simulation.timeline if isinstance(e, Announce) and e.missed]
+    assert [(row.labels, row.first, row.last, row.count, row.why) for row in rows] == [
+        (
+            ("a", "b"),
+            at("2026-03-02T10:00Z"),
+            at("2026-04-01T09:00Z"),
+            720,
+            "woken 719h 57m late",
+        ),
+        (
+            ("c",),
+            at("2026-03-02T10:05Z"),
+            at("2026-04-01T09:05Z"),
+            720,
+            "woken 719h 57m late",
+        ),
+    ]
+
+
+@pytest.mark.parametrize(
+    ("by", "fixed", "wild"),
+    [
+        ("01:33", ("10:00", "11:00", 3), ("10:00", "11:00", 3)),  # 11:30 starts
+        ("01:20", ("10:00", "10:30", 2), ("10:00", "11:00", 3)),  # fixed starts once
+    ],
+)
+def test_a_row_of_missed_fire_times_leaves_out_what_starts_late(
+    by: str, fixed: tuple[str, str, int], wild: tuple[str, str, int]
+) -> None:
+    simulation = simulated()
+    hours, minutes = by.split(":")
+    simulation.jump_wall(timedelta(hours=int(hours), minutes=int(minutes)))
+    (rows,) = [e.missed for _, e in simulation.timeline if isinstance(e, Announce) and e.missed]
+    found = {row.labels: (f"{row.first:%H:%M}", f"{row.last:%H:%M}", row.count) for row in rows}
+    assert found == {("fixed",): fixed, ("wild",): wild}
 
 
 def test_a_suspend_stops_timeouts_and_delays_but_not_fire_times() -> None:

@@ -320,6 +320,23 @@ def test_what_is_due_before_a_reload_starts_by_the_old_tables() -> None:
     assert starts(simulation) == [("09:01:00", "gone@2026-03-02T09:01Z")]
 
 
+def test_what_waits_is_handed_over_in_the_order_in_which_it_fell_due() -> None:
+    simulation = Simulation(
+        entries_of(
+            "0 9 * * * name=going root x\n1 9 * * * name=late root x\n"
+            "0 9 * * * name=z root x\n0 9 * * * name=a root x\n"
+        ),
+        start=START,
+        slots=1,
+        script=lambda _run, _attempt: Act(lasts=None),
+    )
+    simulation.run_until(NINE + timedelta(minutes=1))
+    simulation.stop()
+    simulation.run_until(NINE + timedelta(minutes=2))
+    assert simulation.stopped is not None
+    assert [waiting.label for waiting in simulation.stopped.waiting] == ["z", "a", "late"]
+
+
 def test_waiting_runs_of_entries_that_left_are_dropped_and_running_ones_go_on() -> None:
     simulation = at_nine(
         "0 9 * * * name=runs root x\n0 9 * * * name=waits root x\n"

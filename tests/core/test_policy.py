@@ -2,7 +2,21 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cronjob.core.policy import LATENESS, LONG, SHORT, Resume, due, resume
+from cronjob.core.policy import (
+    LATE,
+    LATENESS,
+    LONG,
+    SHORT,
+    BackBand,
+    LateBand,
+    Plan,
+    Resume,
+    Start,
+    back_band,
+    due,
+    late_band,
+    resume,
+)
 from cronjob.core.schedule import Schedule
 
 at = datetime.fromisoformat
@@ -16,6 +30,53 @@ def test_the_bands_are_those_of_cron() -> None:
     assert timedelta(minutes=5) == SHORT
     assert timedelta(hours=3) == LONG
     assert timedelta(seconds=60) == LATENESS
+
+
+@pytest.mark.parametrize(
+    ("late", "band"),
+    [
+        (timedelta(), LateBand(SHORT, Start.EVERY, Start.EVERY)),
+        (SHORT, LateBand(SHORT, Start.EVERY, Start.EVERY)),
+        (SHORT + SLIGHTLY, LateBand(LONG, Start.LATEST, Start.PRESENT)),
+        (LONG, LateBand(LONG, Start.LATEST, Start.PRESENT)),
+        (LONG + SLIGHTLY, LateBand(timedelta.max, Start.NONE, Start.NONE)),
+        (timedelta(days=9999), LateBand(timedelta.max, Start.NONE, Start.NONE)),
+    ],
+)
+def test_a_band_includes_its_upper_edge(late: timedelta, band: LateBand) -> None:
+    assert late_band(late) == band
+
+
+@pytest.mark.parametrize(
+    ("behind", "band"),
+    [
+        (timedelta(seconds=1), BackBand(LONG, Plan.KEPT, Plan.ANEW)),
+        (LONG, BackBand(LONG, Plan.KEPT, Plan.ANEW)),
+        (LONG + SLIGHTLY, BackBand(timedelta.max, Plan.ANEW, Plan.ANEW)),
+    ],
+)
+def test_behind_its_mark_by_up_to_three_hours_a_clock_keeps_fixed_schedules_quiet(
+    behind: timedelta, band: BackBand
+) -> None:
+    assert back_band(behind) == band
+
+
+def test_whatever_is_not_started_in_a_band_is_missed() -> None:
+    schedule = Schedule.parse("* * * * *", zone="UTC")
+    first = schedule.next(FIRST - SLIGHTLY)
+    assert first is not None
+    for band in LATE[1:]:
+        late = min(band.up_to, timedelta(hours=4))
+        assert due(schedule, first, FIRST + late, late).missed
+
+
+def test_a_caller_that_knows_of_no_successor_gets_the_same_answer() -> None:
+    schedule = Schedule.parse("0 10 * * *", zone="UTC")
+    first = schedule.next(FIRST - SLIGHTLY)
+    assert first is not None
+    for late in (timedelta(), SHORT, LONG, LONG + SLIGHTLY):
+        now = FIRST + late
+        assert due(schedule, first, now, late, alone=True) == due(schedule, first, now, late)
 
 
 @pytest.mark.parametrize(

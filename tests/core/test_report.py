@@ -26,41 +26,6 @@ RUN = Run(
 
 
 @pytest.mark.parametrize(
-    ("duration", "text"),
-    [
-        (0.0, "0ms"),
-        (0.0071, "7ms"),
-        (0.9994, "999ms"),
-        (0.9996, "1s"),
-        (1.0, "1s"),
-        (1.26, "1.3s"),
-        (12.34, "12.3s"),
-        (30.0, "30s"),
-        (59.94, "59.9s"),
-        (59.96, "1m"),
-        (60.0, "1m"),
-        (61.4, "1m 1s"),
-        (119.6, "2m"),
-        (250.0, "4m 10s"),
-        (3599.6, "1h"),
-        (3600.0, "1h"),
-        (7500.0, "2h 5m"),
-        (86400.0 * 30, "720h"),
-    ],
-)
-def test_a_duration_is_short_and_never_sixty_of_anything(duration: float, text: str) -> None:
-    assert report.seconds(duration) == text
-
-
-@pytest.mark.parametrize(
-    ("number", "one", "many", "text"),
-    [(0, "run", "", "0 runs"), (1, "run", "", "1 run"), (2, "entry", "entries", "2 entries")],
-)
-def test_a_number_agrees_with_its_noun(number: int, one: str, many: str, text: str) -> None:
-    assert report.counted(number, one, many) == text
-
-
-@pytest.mark.parametrize(
     ("waited", "note", "priority", "text"),
     [
         (0.0, "", Priority.INFO, "attempt 2 started, pid 4711: (market) CMD (/opt/market/open)"),

@@ -219,7 +219,7 @@ def test_a_retry_may_start_until_its_limit(
         ("retry=3 retry-on=timeout", 4, None),  # it was not worth one, so nothing is exhausted
         ("retry=3,59m", 1, NextAttempt(59 * MINUTE)),
         ("retry=3,60m", 1, GaveUp.SUPERSEDED),  # it would start at the next fire time
-        ("retry=3,61m retry-until=1h", 1, GaveUp.TOO_LATE),
+        ("retry=3,40m..2h retry-until=1h", 2, GaveUp.TOO_LATE),  # doubled
         ("retry=3,60m retry-until=1h", 1, NextAttempt(60 * MINUTE)),
         ("retry=1,60m", 2, GaveUp.EXHAUSTED),  # the nearer reason is the one that is told
     ],

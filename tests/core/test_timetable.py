@@ -1,4 +1,4 @@
-from datetime import datetime, timedelta
+from datetime import UTC, datetime, timedelta, tzinfo
 
 import pytest
 
@@ -10,7 +10,9 @@ NOON = at("2026-03-02T12:00Z")
 
 
 def planned(text: str, after: datetime = NOON) -> Timetable:
-    return Timetable().planned(entries_of(text), after)
+    timetable, skipped = Timetable().planned(entries_of(text), after)
+    assert not skipped
+    return timetable
 
 
 def fire_times(timetable: Timetable) -> dict[str, str]:
@@ -71,9 +73,9 @@ def test_take_returns_what_is_due_as_it_was_and_plans_the_next_fire_time() -> No
         "0 13 * * * name=a root true\n*/30 * * * * name=b root true\n1 13 * * * name=c root true\n"
     )
     after, taken = timetable.take(at("2026-03-02T13:00Z"))
-    assert [(node.labels, node.fire and f"{node.fire.at:%H:%M}") for node in taken] == [
-        (("b",), "12:30"),
-        (("a",), "13:00"),
+    assert [(one.node.labels, f"{one.fire.at:%H:%M}", one.alone) for one in taken] == [
+        (("b",), "12:30", False),
+        (("a",), "13:00", True),
     ]
     assert fire_times(after) == {"a": "03 13:00", "b": "02 13:30", "c": "02 13:01"}
     assert after.next_at == at("2026-03-02T13:01Z")
@@ -92,7 +94,7 @@ def test_a_fire_time_is_taken_once_and_the_next_one_in_its_turn() -> None:
     seen = []
     for minute in range(60, 121):
         timetable, taken = timetable.take(NOON + timedelta(minutes=minute))
-        seen += [(minute, node.labels) for node in taken]
+        seen += [(minute, one.node.labels) for one in taken]
     assert seen == [(60, ("often",)), (60, ("daily",)), (90, ("often",)), (120, ("often",))]
     assert timetable.next_at == NOON + timedelta(minutes=150)
 
@@ -101,17 +103,15 @@ def test_other_tables_leave_the_next_fire_time_of_known_schedules_alone() -> Non
     early = planned("0 13 * * * name=a root true\n", NOON - timedelta(days=1))
     assert fire_times(early) == {"a": "01 13:00"}
     entries = entries_of("0 13 * * * name=other root x\n0 14 * * * name=new root y\n")
-    assert fire_times(early.planned(entries, NOON)) == {"other": "01 13:00", "new": "02 14:00"}
-    assert fire_times(early.planned(entries, NOON, keep=False)) == {
-        "other": "02 13:00",
-        "new": "02 14:00",
-    }
+    later, skipped = early.planned(entries, NOON)
+    assert fire_times(later) == {"other": "01 13:00", "new": "02 14:00"}
+    assert not skipped
 
 
 def test_schedules_that_left_the_tables_leave_the_timetable() -> None:
     timetable = planned("0 13 * * * name=a root true\n0 14 * * * name=b root true\n")
     entries = entries_of("0 14 * * * name=b root true\n")
-    assert fire_times(timetable.planned(entries, NOON)) == {"b": "02 14:00"}
+    assert fire_times(timetable.planned(entries, NOON)[0]) == {"b": "02 14:00"}
 
 
 @pytest.mark.parametrize(
@@ -132,19 +132,91 @@ def test_after_a_step_back_wildcards_are_planned_anew_and_fixed_ones_if_asked(
     assert again.next_at == at("2026-03-02T10:30Z")
 
 
+class City(tzinfo):
+    """A zone of which only the name stays when its rules change: hours east of UTC."""
+
+    key = "Test/City"
+
+    def __init__(self, hours: float) -> None:
+        self.hours = hours
+
+    def utcoffset(self, _: datetime | None) -> timedelta:
+        return timedelta(hours=self.hours)
+
+    def dst(self, _: datetime | None) -> timedelta:
+        return timedelta()
+
+    def tzname(self, _: datetime | None) -> str:
+        return self.key
+
+
+def moved(columns: str, hours: float, *, before: float = 1.0) -> tuple[str, str]:
+    """The next fire time after a day, once the zone has other rules, and since when it skips."""
+    text = f"{columns} name=a root true\n"
+    timetable, _ = Timetable().planned(
+        entries_of(text, zone=City(before)), NOON - timedelta(days=1)
+    )
+    timetable, _ = timetable.take(NOON)
+    after, skipped = timetable.planned(entries_of(text, zone=City(hours)), NOON)
+    since = "".join(f"{one.since:%d %H:%M}" for one in skipped)
+    return fire_times(after)["a"], since
+
+
 @pytest.mark.parametrize(
-    ("since", "until", "labels"),
-    [
-        ("2026-03-02T12:00Z", "2026-03-02T13:00Z", ["half", "hour"]),
-        ("2026-03-02T12:00Z", "2026-03-02T12:59:59Z", ["half"]),
-        ("2026-03-02T13:00Z", "2026-03-02T13:29:59Z", []),  # `since` itself is dealt with
-        ("2026-03-02T12:00Z", "2026-03-02T12:00Z", []),
-        ("2026-01-01T00:00Z", "2026-03-02T12:00Z", ["half", "hour"]),  # both once
+    ("columns", "hours", "fire", "skips_since"),
+    [  # it is noon in UTC, and was 13:00 in the city
+        ("30 12 * * *", 1, "03 11:30", ""),  # the same rules in another object
+        ("30 13 * * *", 1, "02 12:30", ""),
+        ("30 12 * * *", 0, "03 12:30", ""),  # the wall shows 12:00 again: 12:30 has been
+        ("0 13 * * *", 0, "03 13:00", ""),  # even this one, which is a moment ago
+        ("30 13 * * *", 0, "02 13:30", ""),  # but this one has not
+        ("30 12 * * *", 2, "03 10:30", ""),  # the wall shows 14:00: 12:30 is over and was taken
+        ("30 13 * * *", 2, "03 11:30", "02 11:00"),  # what was to come has passed
+        ("0 14 * * *", 2, "03 12:00", "02 11:00"),
+        ("30 14 * * *", 2, "02 12:30", ""),
+        ("*/30 * * * *", 0.25, "02 12:15", ""),  # a wildcard follows real time
+        ("*/30 * * * *", 2, "02 12:30", ""),
     ],
 )
-def test_missed_names_each_node_that_had_a_fire_time_in_between(
-    since: str, until: str, labels: list[str]
+def test_a_fixed_schedule_goes_on_on_the_wall_when_the_rules_of_its_zone_change(
+    columns: str, hours: float, fire: str, skips_since: str
 ) -> None:
-    timetable = planned("0 * * * * name=hour root true\n30 * * * * name=half root true\n")
-    missed = timetable.missed(at(since), at(until))
-    assert sorted(label for node in missed for label in node.labels) == labels
+    assert moved(columns, hours) == (fire, skips_since)
+
+
+def test_other_rules_move_only_the_schedules_of_their_zone() -> None:
+    text = "0 13 * * * name=city root true\n0 13 * * * name=utc tz=UTC root true\n"
+    timetable, _ = Timetable().planned(entries_of(text, zone=City(0)), NOON)
+    after, skipped = timetable.planned(entries_of(text, zone=City(-2)), NOON)
+    assert fire_times(after) == {"city": "02 15:00", "utc": "02 13:00"}
+    assert not skipped
+    assert {node.schedule.zone for node in after.nodes.values()} != {
+        node.schedule.zone for node in timetable.nodes.values()
+    }
+
+
+class Gapped(City):
+    """An hour east, and two from 12:30 UTC on 2 March 2026 on."""
+
+    def utcoffset(self, moment: datetime | None) -> timedelta:
+        assert moment is not None
+        wall = moment.replace(tzinfo=None) + timedelta(hours=moment.fold)
+        return timedelta(hours=2 if wall >= datetime(2026, 3, 2, 14, 30) else 1)  # noqa: DTZ001 # a wall time
+
+    def fromutc(self, moment: datetime) -> datetime:
+        return moment + timedelta(hours=2 if moment.replace(tzinfo=UTC) >= CHANGE else 1)
+
+
+CHANGE = at("2026-03-02T12:30Z")
+
+
+@pytest.mark.parametrize(
+    ("columns", "fire"), [("45 13 * * *", "02 12:30"), ("0 13 * * *", "03 11:00")]
+)
+def test_new_rules_may_bring_a_gap(columns: str, fire: str) -> None:
+    text = f"{columns} name=a root true\n"
+    timetable, _ = Timetable().planned(entries_of(text, zone=City(1)), NOON - timedelta(days=1))
+    timetable, _ = timetable.take(NOON)
+    after, skipped = timetable.planned(entries_of(text, zone=Gapped(1)), NOON)
+    assert fire_times(after) == {"a": fire}
+    assert not skipped
