@@ -3,6 +3,7 @@
 CronjobError
 ├── ScheduleError (ValueError)   a schedule or a zone that cannot be understood
 ├── TableFileError               a table that cannot be read from the machine
+├── ConfigError                  a configuration that cannot be used
 ├── LaunchError                  an attempt that could not be started
 └── HeldError                    another daemon holds this state or runtime directory
 """
@@ -18,6 +19,21 @@ class ScheduleError(CronjobError, ValueError):
 
 class TableFileError(CronjobError):
     """A table file that cannot be read, with the reason in words."""
+
+    def __init__(self, reason: str, *, missing: bool = False) -> None:
+        super().__init__(reason)
+        self.missing = missing  #: there is nothing at the path, not even a link
+
+
+class ConfigError(CronjobError):
+    """A configuration that cannot be used: every problem, one argument each."""
+
+    def __init__(self, *problems: str) -> None:
+        super().__init__(*problems)
+        self.problems = problems
+
+    def __str__(self) -> str:
+        return "; ".join(self.problems)
 
 
 class LaunchError(CronjobError):

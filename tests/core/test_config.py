@@ -1,0 +1,84 @@
+"""The configuration: every key, every problem at once."""
+
+from typing import Any
+
+import pytest
+
+from cronjob.core.config import KEYS, MOST_SLOTS, Config, read_config
+from cronjob.errors import ConfigError
+
+#: One good value for each key that is not its default.
+GOOD: dict[str, object] = {
+    "slots": 8,
+    "tables.crontab": True,
+    "tables.cron-d": True,
+    "tables.spool": "/srv/crontabs",
+    "tables.file-names": "cronie",
+}
+
+
+def nested(name: str, value: object) -> dict[str, Any]:
+    """The mapping that TOML gives for one key."""
+    section, _, key = name.rpartition(".")
+    return {section: {key: value}} if section else {key: value}
+
+
+def problems(mapping: dict[str, Any]) -> tuple[str, ...]:
+    with pytest.raises(ConfigError) as raised:
+        read_config(mapping)
+    return raised.value.problems
+
+
+def test_a_file_without_keys_has_the_defaults() -> None:
+    assert read_config({}) == read_config({"tables": {}}) == Config()
+
+
+@pytest.mark.parametrize("name", KEYS)
+def test_each_key_has_its_effect_and_no_other(name: str) -> None:
+    config = read_config(nested(name, GOOD[name]))
+    differing = {f for f in Config.__slots__ if getattr(config, f) != getattr(Config(), f)}
+    assert differing == {KEYS[name].attribute}
+    assert getattr(config, KEYS[name].attribute) == GOOD[name]
+
+
+@pytest.mark.parametrize("slots", [1, MOST_SLOTS])
+def test_the_limits_of_slots_are_allowed(slots: int) -> None:
+    assert read_config({"slots": slots}).slots == slots
+
+
+@pytest.mark.parametrize(
+    ("mapping", "problem"),
+    [
+        ({"slots": 0}, "slots is 0; allowed is a whole number from 1 to 65536"),
+        ({"slots": 65537}, "slots is 65537; allowed is a whole number from 1 to 65536"),
+        ({"slots": True}, "slots is true; allowed is a whole number from 1 to 65536"),
+        ({"slots": 1.5}, "slots is 1.5; allowed is a whole number from 1 to 65536"),
+        ({"slots": "8"}, 'slots is "8"; allowed is a whole number from 1 to 65536'),
+        ({"slots": {}}, "slots is a section; allowed is a whole number from 1 to 65536"),
+        ({"tables": {"crontab": 1}}, "tables.crontab is 1; allowed is true or false"),
+        ({"tables": {"cron-d": []}}, "tables.cron-d is a list; allowed is true or false"),
+        (
+            {"tables": {"spool": "var/spool"}},
+            'tables.spool is "var/spool"; allowed is true, false or an absolute path in quotes',
+        ),
+        (
+            {"tables": {"file-names": "Debian"}},
+            'tables.file-names is "Debian"; allowed is "debian" or "cronie"',
+        ),
+        ({"slot": 4}, 'unknown key "slot"; did you mean slots?'),
+        ({"crontab": True}, 'unknown key "crontab"; did you mean tables.crontab?'),
+        ({"table": {"crontab": True}}, 'unknown section "table"; did you mean tables?'),
+        ({"tables": {"cron_d": True}}, 'unknown key "tables.cron_d"; did you mean tables.cron-d?'),
+        ({"tables": True}, "tables is true; it is a section: [tables]"),
+        ({"\x1b": 1}, f'unknown key "\\x1b"; allowed are {", ".join(KEYS)}'),
+    ],
+)
+def test_a_problem_names_the_key_what_was_found_and_what_is_allowed(
+    mapping: dict[str, Any], problem: str
+) -> None:
+    assert problems(mapping) == (problem,)
+
+
+def test_all_problems_are_found_at_once() -> None:
+    found = problems({"slots": 0, "tables": {"crontab": 3, "cron-d": True, "what": 1}, "else": 2})
+    assert [text.split()[0] for text in found] == ["slots", "tables.crontab", "unknown", "unknown"]
