@@ -1,15 +1,14 @@
 """`cronjob daemon`: wait for the next event, step the engine, perform its effects."""
 
 import asyncio
-import os
 import signal
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, assert_never
 
+from cronjob.core.config import Config
 from cronjob.core.engine import step
-from cronjob.core.entry import Entry, label_entries
 from cronjob.core.events import (
     Announce,
     AttemptEnded,
@@ -25,22 +24,25 @@ from cronjob.core.events import (
     WakeAt,
     Woken,
 )
-from cronjob.core.report import Priority, Report, counted, output_line, refused
+from cronjob.core.report import Priority, Report, output_line
 from cronjob.core.run import Ending, RunState, attempt_key
 from cronjob.core.state import State
+from cronjob.core.words import counted
 from cronjob.errors import LaunchError
 from cronjob.host import systemd
-from cronjob.host.clock import SystemClock, WallTimer, chance, system_zone
+from cronjob.host.clock import SystemClock, WallTimer, chance
 from cronjob.host.environment import Accounts, command_of, default_environment
-from cronjob.host.identity import host_identity, own_name
+from cronjob.host.identity import own_name
 from cronjob.host.journal import Journal
 from cronjob.host.launcher import GuardedLauncher
+from cronjob.host.loading import Loader
+from cronjob.host.origin import Origin
 from cronjob.host.output import OutputPipe
 from cronjob.host.statefile import Saved, StateFile, boot_identity
-from cronjob.host.tablefiles import TableFiles
 
 LEFT_BEHIND_GRACE = 10.0  #: seconds for processes that finished runs left, when the daemon stops
 STOP_MARGIN = 30.0  #: seconds beyond the longest grace that a stop may take
+ORPHANS_EVERY = 60.0  #: seconds until the accounts of user tables are looked up once more
 COMPLAIN_EVERY = 60.0  #: seconds between two words about a state file that cannot be written
 
 
@@ -48,11 +50,16 @@ COMPLAIN_EVERY = 60.0  #: seconds between two words about a state file that cann
 class Options:
     """What the command line decided."""
 
-    tables: tuple[str, ...]
-    optional_tables: frozenset[str] = frozenset()  #: those that may be missing
+    origin: Origin
+    config: Config  #: as it was read from there at the start
     state: str
     runtime: str
-    slots: int
+    slots: int | None  #: given; they win over those of the config
+    default_slots: int
+
+    def slots_by(self, config: Config) -> int:
+        """The size of the pool under this config."""
+        return self.slots or config.slots or self.default_slots
 
 
 class Daemon:
@@ -62,16 +69,13 @@ class Daemon:
         self._clock = clock
         self._journal = journal
         self._options = options
-        self._files = TableFiles(
-            options.tables,
-            options.optional_tables,
-            trusted_owner=os.geteuid(),
-            host=host_identity(),
-        )
         self._state_file = StateFile(options.state)
         self._boot = boot_identity()
-        self._state = State(slots=options.slots)
+        self._state = State(slots=options.slots_by(options.config))
         self._accounts = Accounts()
+        self._loader = Loader(
+            options.origin, options.config, journal, self._accounts, changed=self._reload
+        )
         self._launcher = GuardedLauncher(
             started=self._attempt_started, ended=self._attempt_ended, lost=self._launcher_lost
         )
@@ -79,7 +83,10 @@ class Daemon:
         self._wake: asyncio.TimerHandle | None = None
         self._pipes: dict[str, OutputPipe] = {}  #: by attempt, while it runs
         self._launches: dict[str, asyncio.Task[None]] = {}  #: users being looked up
-        self._checks: set[asyncio.Task[None]] = set()
+        self._loading: asyncio.Task[None] | None = None
+        self._wanted: set[str] = set()  #: what to load after that: "changes", "everything"
+        self._orphans: asyncio.TimerHandle | None = None
+        self._stop_wanted = False
         self._defaults: dict[str, str] = {}
         self._complained = float("-inf")
         self._finished: asyncio.Future[Stopped] | None = None
@@ -92,14 +99,15 @@ class Daemon:
         await self._launcher.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._request_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload)
+        loop.add_signal_handler(signal.SIGHUP, self._reload, "everything")
         loop.add_reader(self._timer, self._timer_readable)
-        self._start()
+        await self._start()
         systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
         self._watch()
         try:
             stopped = await self._finished
         finally:
+            self._loader.close()
             await self._launcher.stop(LEFT_BEHIND_GRACE)
         self._say_goodbye(stopped)
         loop.remove_reader(self._timer)
@@ -107,16 +115,18 @@ class Daemon:
 
     # -- events ----------------------------------------------------------------------------------
 
-    def _start(self) -> None:
+    async def _start(self) -> None:
         saved, problem = self._state_file.read()
         if problem:
             self._tell(Priority.WARNING, "state", problem)
-        entries = self._load_tables()
+        self._loading = asyncio.current_task()
+        await self._loader.load()
+        self._defaults = default_environment()
         same_boot = saved is not None and saved.boot == self._boot
         self._handle(
             Loaded(
                 moment=self._clock.moment(),
-                entries=entries,
+                entries=self._loader.entries,
                 planned=saved.planned if saved else None,
                 stopped=saved.stopped if saved else None,
                 waiting=saved.waiting if saved else (),
@@ -125,16 +135,53 @@ class Daemon:
             )
         )
         self._report_loaded("started")
+        self._loading = None
+        self._await_orphans()
+        if self._wanted:
+            self._reload()
+        if self._stop_wanted:
+            self._request_stop()
 
-    def _reload(self) -> None:
-        monotonic = int(self._clock.monotonic() * 1_000_000)
-        systemd.notify("RELOADING=1", f"MONOTONIC_USEC={monotonic}")
-        entries = self._load_tables()
-        self._handle(Loaded(moment=self._clock.moment(), entries=entries))
+    def _reload(self, what: str = "changes") -> None:
+        """Load after the loading that is going on, if there is one."""
+        self._wanted.add(what)
+        if self._loading is None:
+            self._loading = asyncio.get_running_loop().create_task(self._load_what_is_wanted())
+
+    async def _load_what_is_wanted(self) -> None:
+        while self._wanted:
+            again = "everything" in self._wanted
+            self._wanted.clear()
+            if again:
+                monotonic = int(self._clock.monotonic() * 1_000_000)
+                systemd.notify("RELOADING=1", f"MONOTONIC_USEC={monotonic}")
+            try:
+                if await self._loader.load(again=again) or again:
+                    self._take_over()
+            except Exception as error:  # what is in effect goes on
+                self._report_defect("cannot load the tables", error)
+            systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
+        self._loading = None
+        self._await_orphans()
+
+    def _take_over(self) -> None:
+        self._defaults = default_environment()
+        self._state = replace(self._state, slots=self._options.slots_by(self._loader.config))
+        self._handle(Loaded(moment=self._clock.moment(), entries=self._loader.entries))
         self._report_loaded("reloaded")
-        systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
+
+    def _await_orphans(self) -> None:
+        """A name service that starts late tells nobody: look again while an account is missing."""
+        if self._orphans is not None:
+            self._orphans.cancel()
+        if self._loader.orphans:
+            later = asyncio.get_running_loop().call_later
+            self._orphans = later(ORPHANS_EVERY, self._reload)
 
     def _request_stop(self) -> None:
+        if self._state.seen is None:
+            self._stop_wanted = True  # once the engine has started
+            return
         running = [r for r in self._state.runs.values() if r.state is RunState.RUNNING]
         graces = [run.entry.fields.grace.total_seconds() for run in running]
         allowed = int((max(graces, default=0) + LEFT_BEHIND_GRACE + STOP_MARGIN) * 1_000_000)
@@ -249,63 +296,12 @@ class Daemon:
                 text = f"cannot write {self._state_file.path}: {error.strerror}; going on without"
                 self._tell(Priority.ERROR, "state", text)
 
-    # -- tables ----------------------------------------------------------------------------------
-
-    def _load_tables(self) -> dict[str, Entry]:
-        self._defaults = default_environment()
-        zone, problem = system_zone()
-        if problem:
-            self._tell(Priority.WARNING, "zone", problem)
-        tables = self._files.load(zone)
-        for path, reason in self._files.refusals:
-            self._tell(Priority.ERROR, "table-refused", f"{path}: {reason}")
-        if not self._files.tables and not self._files.refusals:
-            paths = ", ".join(self._options.tables)
-            self._tell(Priority.WARNING, "no-table", f"there is no table: {paths}")
-        for table in tables:
-            for found in table.problems:
-                bad = found.severity == "error"
-                self._tell(Priority.ERROR if bad else Priority.WARNING, "table-problem", str(found))
-        entries = label_entries(tables)
-        if os.geteuid() != 0:
-            entries = self._own_entries(entries)
-        self._check_users(entries)
-        return entries
-
-    def _own_entries(self, entries: dict[str, Entry]) -> dict[str, Entry]:
-        """Those of the account that runs the daemon; only root can run commands as others."""
-        own = own_name()
-        for label, entry in entries.items():
-            if entry.user != own:
-                why = f"it is for {entry.user}, and a daemon run by {own} runs {own}'s entries only"
-                self._journal.tell(refused(label, entry, why))
-        return {label: entry for label, entry in entries.items() if entry.user == own}
-
-    def _check_users(self, entries: dict[str, Entry]) -> None:
-        """Say early what would fail late: a user that does not exist (now)."""
-        by_user: dict[str, list[tuple[str, Entry]]] = {}
-        for label, entry in entries.items():
-            if entry.user is not None:
-                by_user.setdefault(entry.user, []).append((label, entry))
-        for user, theirs in by_user.items():
-            task = asyncio.get_running_loop().create_task(self._check_user(user, theirs))
-            self._checks.add(task)
-            task.add_done_callback(self._checks.discard)
-
-    async def _check_user(self, user: str, entries: list[tuple[str, Entry]]) -> None:
-        try:
-            await self._accounts.get(user)
-        except LaunchError as error:
-            for label, entry in entries:
-                why = f"{error}, until there is one"
-                self._journal.tell(refused(label, entry, why))
-
     def _report_loaded(self, what: str) -> None:
         at = self._state.timetable.next_at
         following = f", the next fire time is {at:%F %T}Z" if at else ", nothing is planned"
         entries = counted(len(self._state.entries), "entry", "entries")
-        tables = counted(len(self._files.tables), "table")
-        slots = counted(self._options.slots, "slot")
+        tables = counted(self._loader.tables, "table")
+        slots = counted(self._state.slots, "slot")
         self._tell(Priority.INFO, what, f"{what}: {entries} of {tables}, {slots}{following}")
 
     # -- small things ----------------------------------------------------------------------------

@@ -60,6 +60,25 @@ class SystemdJournal:
             return
 
 
+class NewsJournal:
+    """Tells a journal what the round before did not tell: a lasting problem is said once."""
+
+    def __init__(self, journal: Journal) -> None:
+        self._journal = journal
+        self._before: set[str] = set()
+        self._now: set[str] = set()
+
+    def begin(self, *, anew: bool = False) -> None:
+        """Another round; with `anew` everything is news."""
+        self._before, self._now = set() if anew else self._now, set()
+
+    def tell(self, report: Report) -> None:
+        """Write one line, if it is news."""
+        if report.text not in self._before and report.text not in self._now:
+            self._journal.tell(report)
+        self._now.add(report.text)
+
+
 def open_journal(where: Where, clock: Clock) -> tuple[Journal, str]:
     """The journal to tell, and a word when it is not the one that was wanted (else empty).
 

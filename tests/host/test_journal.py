@@ -8,7 +8,7 @@ import pytest
 
 from cronjob.core.report import Priority, Report
 from cronjob.host import journal as journal_module
-from cronjob.host.journal import StderrJournal, SystemdJournal, open_journal
+from cronjob.host.journal import NewsJournal, StderrJournal, SystemdJournal, open_journal
 
 
 class NewYear:
@@ -92,3 +92,32 @@ def test_journald_gets_the_fields_of_a_report(monkeypatch: pytest.MonkeyPatch) -
         "CRONJOB_EVENT": "attempt-ended",
         "CRONJOB_NAME": b"job",
     }
+
+
+class _Told:
+    """A journal that keeps the texts it is told."""
+
+    def __init__(self) -> None:
+        self.texts: list[str] = []
+
+    def tell(self, report: Report) -> None:
+        self.texts.append(report.text)
+
+
+def test_what_the_round_before_told_is_no_news_until_a_round_was_silent_about_it() -> None:
+    told = _Told()
+    news = NewsJournal(told)
+    for texts in ("a", "ab", "ba", "b", "aa"):
+        news.begin()
+        for text in texts:
+            news.tell(Report("event", Priority.INFO, text))
+    assert told.texts == ["a", "b", "a"]
+
+
+def test_everything_is_news_when_it_is_wished() -> None:
+    told = _Told()
+    news = NewsJournal(told)
+    for anew in (False, True):
+        news.begin(anew=anew)
+        news.tell(REPORT)
+    assert told.texts == [REPORT.text, REPORT.text]

@@ -12,6 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
+ROOTED = str(Path(__file__).with_name("rooted_daemon.py"))
 HANG = 60.0  #: seconds after which a test that waits for the daemon gives up
 
 
@@ -19,11 +20,16 @@ class DaemonProcess:
     """`cronjob daemon` on one table, its log read line by line."""
 
     def __init__(
-        self, folder: Path, table: str, *options: str, environment: dict[str, str] | None = None
+        self,
+        folder: Path,
+        table: str | None,
+        *options: str,
+        environment: dict[str, str] | None = None,
     ) -> None:
         self.folder = folder
         self.table = folder / "table.tab"
-        self.write_table(table)
+        if table is not None:
+            self.write_table(table)
         self.log: list[str] = []
         self._partial = b""
         self._process = subprocess.Popen(
@@ -118,6 +124,24 @@ class DaemonProcess:
             self._process.wait()
             if self._process.stderr is not None:
                 self._process.stderr.close()
+
+
+class RootedDaemon(DaemonProcess):
+    """`cronjob daemon` on `etc/cronjob.tab` and all its other sources below a root of its own."""
+
+    def __init__(self, root: Path, *options: str, **environment: str) -> None:
+        self.root = root
+        (root / "etc").mkdir(parents=True, exist_ok=True)
+        config = root / "etc/cronjob.toml"
+        given = ("--config", str(config)) if config.exists() else ()
+        # The system's zone is that of the root.
+        super().__init__(root, None, *given, *options, environment={"TZ": "", **environment})
+        self.table = root / "etc/cronjob.tab"
+
+    def command(self, *options: str) -> list[str]:
+        """The command line of this daemon."""
+        folders = ("--state", str(self.root / "state"), "--runtime", str(self.root / "runtime"))
+        return [sys.executable, ROOTED, str(self.root), "--log", "stderr", *folders, *options]
 
 
 def processes_with(variable: str) -> set[int]:

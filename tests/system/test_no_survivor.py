@@ -63,14 +63,14 @@ def _survival(pids: list[int]) -> float:
 def test_nothing_survives_a_daemon_that_is_killed(user: str, tmp_path: Path) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can run commands as root or nobody")
-    os.chmod(tmp_path, 0o777)
+    os.chmod(tmp_path, 0o1777)  # sticky, or the table in there would be refused
     for parent in list(tmp_path.parents)[:3]:
         os.chmod(parent, parent.stat().st_mode | 0o011)
     worst = 0.0
     for number in range(ROUNDS):
         folder = tmp_path / str(number)
         folder.mkdir()
-        folder.chmod(0o777)
+        folder.chmod(0o1777)
         with DaemonProcess(folder, _table(user, folder), "--slots", "64") as daemon:
             pids = _wait_until_all_run(folder)
             assert len(processes_with(f"CRONJOB_RUN={NAME}")) >= JOBS

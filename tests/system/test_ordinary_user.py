@@ -11,7 +11,7 @@ import pytest
 
 from tests.system.daemon_process import DaemonProcess
 
-PACKAGES = ("cronjob", "croniter", "pendulum", "dateutil", "tzdata", "six")
+PACKAGES = ("cronjob", "croniter", "inotify_simple", "pendulum", "dateutil", "tzdata", "six")
 NOBODY = 65534
 PYTHON = "/usr/bin/python3"
 

@@ -1,0 +1,28 @@
+"""The files of the zone database, so that a change of their rules is seen."""
+
+import hashlib
+import os
+import zoneinfo
+from collections.abc import Iterable
+
+
+def zone_files(names: Iterable[str]) -> tuple[str, ...]:
+    """The files that zones of these names are read from, as far as there are such files."""
+    found = []
+    for name in sorted(set(names)):
+        paths = (os.path.join(folder, name) for folder in zoneinfo.TZPATH)
+        found += [path for path in paths if os.path.isfile(path)][:1]
+    return tuple(found)
+
+
+def digests(paths: Iterable[str]) -> dict[str, bytes]:
+    """What is in the files, in short; a file that cannot be read is like an empty one."""
+    return {path: _digest(path) for path in paths}
+
+
+def _digest(path: str) -> bytes:
+    try:
+        with open(path, "rb") as file:
+            return hashlib.sha256(file.read()).digest()
+    except OSError:
+        return b""
