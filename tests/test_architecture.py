@@ -10,7 +10,6 @@ from pathlib import Path
 import pytest
 
 import cronjob
-import cronjob.core
 
 ROOT = Path(cronjob.__file__).parent
 MODULES = {
@@ -66,9 +65,12 @@ def layer_of(module: str) -> str:
     return max(layers, key=len)
 
 
-def reading_order() -> list[str]:
-    """The numbered list in the docstring of `cronjob.core`."""
-    return re.findall(r"^\d+\. +(\w+) ", cronjob.core.__doc__ or "", re.MULTILINE)
+def reading_order(package: str = "cronjob.core") -> list[str]:
+    """The modules of a package in the order of the numbered list in its docstring, to the end."""
+    doc = ast.get_docstring(ast.parse(MODULES[package].read_text(encoding="utf-8"))) or ""
+    names = [f"{package}.{name}" for name in re.findall(r"^\d+\. +(\w+) ", doc, re.MULTILINE)]
+    inside = {name: reading_order(name) for name in names if MODULES[name].stem == "__init__"}
+    return [module for name in names for module in [*inside.get(name, ()), name]]
 
 
 @pytest.mark.parametrize("module", MODULES)
@@ -84,20 +86,22 @@ def test_the_layers_are_listed_in_an_order_that_has_no_cycle() -> None:
 
 
 def test_the_order_of_reading_lists_every_module_of_core_once() -> None:
-    stems = [path.stem for path in (ROOT / "core").glob("*.py") if path.stem != "__init__"]
-    assert sorted(reading_order()) == sorted(stems)
+    inside = [module for module in MODULES if module.startswith("cronjob.core.")]
+    assert sorted(reading_order()) == inside
 
 
 @pytest.mark.parametrize("name", reading_order())
 def test_a_module_of_core_needs_only_what_was_read_before(name: str) -> None:
     order = reading_order()
-    needed = {m.removeprefix("cronjob.core.") for m in own_imports(ROOT / "core" / f"{name}.py")}
-    assert needed - {"cronjob.errors", "cronjob.core"} <= set(order[: order.index(name)])
+    packages = {name.rpartition(".")[0], "cronjob.core"}
+    assert own_imports(MODULES[name]) - {"cronjob.errors", *packages} <= {
+        *order[: order.index(name)]
+    }
 
 
 @pytest.mark.parametrize("name", reading_order())
 def test_core_touches_no_machine(name: str) -> None:
-    imported = set(imports(ROOT / "core" / f"{name}.py")) - ALLOWED_IN_CORE
+    imported = set(imports(MODULES[name])) - ALLOWED_IN_CORE
     assert not {module for module in imported if module.partition(".")[0] in IMPURE}
 
 

@@ -12,6 +12,7 @@ import sys
 from collections.abc import Callable, Sequence
 
 TABLE = "/etc/cronjob.tab"
+CONFIG = "/etc/cronjob.toml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -59,6 +60,8 @@ def _parser() -> argparse.ArgumentParser:
     _add_daemon(verbs.add_parser("daemon", help="run the tables, in the foreground"))
     _add_list(verbs.add_parser("list", help="show the entries of the tables"))
     _add_next(verbs.add_parser("next", help="show the next fire times of a schedule"))
+    _add_explain(verbs.add_parser("explain", help="say in words what a schedule means"))
+    _add_simulate(verbs.add_parser("simulate", help="show what the daemon would do"))
     _add_check(verbs.add_parser("check", help="report every problem of table files"))
     return parser
 
@@ -99,9 +102,12 @@ def _add_list(parser: argparse.ArgumentParser) -> None:
 
 
 def _add_next(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("expression", metavar="EXPR", help='a schedule like "30 2 * * *" or @daily')
-    parser.add_argument("--tz", metavar="ZONE", help="its time zone; without it, the system's")
+    _add_subject(parser)
     parser.add_argument("-n", metavar="N", type=_number(100_000), default=5, help="how many (5)")
+    parser.add_argument(
+        "--from", dest="start", metavar="TIME", help="those later than 2027-03-28T02:30; now"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 
     def verb(options: argparse.Namespace) -> int:
         from cronjob.cli.times import show_next
@@ -111,16 +117,88 @@ def _add_next(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(verb=verb)
 
 
-def _add_check(parser: argparse.ArgumentParser) -> None:
-    parser.add_argument("--user", action="store_true", help="user tables, without a user column")
-    parser.add_argument("files", metavar="FILE", nargs="+", help="a table; - is standard input")
+def _add_explain(parser: argparse.ArgumentParser) -> None:
+    _add_subject(parser)
 
     def verb(options: argparse.Namespace) -> int:
-        from cronjob.cli.tables import check_tables
+        from cronjob.cli.explain import show_explanation
+
+        return show_explanation(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_subject(parser: argparse.ArgumentParser) -> None:
+    """What `next` and `explain` are asked about."""
+    parser.add_argument(
+        "subject",
+        metavar="EXPR|ENTRY",
+        help='a schedule like "30 2 * * *" or @daily, or the name of an entry',
+    )
+    parser.add_argument(
+        "--tz",
+        metavar="ZONE",
+        help="the time zone of the schedule (the system's); with an entry, one to show as well",
+    )
+    _add_tables(parser)
+
+
+def _add_simulate(parser: argparse.ArgumentParser) -> None:
+    start, end = "2027-03-28", "2027-03-29T12:00"
+    parser.add_argument("--from", dest="start", metavar="TIME", required=True, help=f"as {start}")
+    parser.add_argument("--to", dest="end", metavar="TIME", required=True, help=f"as {end}")
+    parser.add_argument("--tz", metavar="ZONE", help="the zone of the times (the system's)")
+    _add_tables(parser)
+    parser.add_argument("--slots", metavar="N", type=_number(65536), help="the size of the pool")
+    parser.add_argument(
+        "--fail",
+        metavar="NAME=N",
+        action="append",
+        help="the first N attempts of each run fail, may be given again",
+    )
+    parser.add_argument(
+        "--lasts",
+        metavar="[NAME=]DURATION",
+        action="append",
+        help="how long attempts take, may be given again (1s)",
+    )
+    parser.add_argument(
+        "--step-clock",
+        metavar="TIME=+DURATION",
+        action="append",
+        help="set the clock forward or, with -, back, may be given again",
+    )
+    parser.add_argument("--reboot", action="store_true", help="the machine boots at the beginning")
+    parser.add_argument("--json", action="store_true", help="one object a line, for programs")
+    parser.add_argument("--summary", action="store_true", help="only counts, for each entry")
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.simulate import simulate
+
+        return simulate(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_check(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--user", action="store_true", help="user tables, without a user column")
+    parser.add_argument("--classic", action="store_true", help="cron's own language only")
+    parser.add_argument("--strict", action="store_true", help="warnings count as errors do")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    _add_config(parser)
+    parser.add_argument(
+        "files",
+        metavar="FILE",
+        nargs="*",
+        help="a table, - is standard input; without one, the tables that a daemon would read",
+    )
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.check import check_tables
 
         return check_tables(options)
 
-    parser.set_defaults(verb=verb)
+    parser.set_defaults(verb=verb, table=None)
 
 
 def _add_tables(parser: argparse.ArgumentParser) -> None:
@@ -128,8 +206,13 @@ def _add_tables(parser: argparse.ArgumentParser) -> None:
         "--table",
         metavar="FILE",
         action="append",
-        help=f"a table to read, may be given again ({TABLE})",
+        help="a table to read in place of all others, may be given again",
     )
+    _add_config(parser)
+
+
+def _add_config(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--config", metavar="FILE", help=f"the configuration ({CONFIG})")
 
 
 def _number(highest: int) -> Callable[[str], int]:

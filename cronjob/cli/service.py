@@ -5,24 +5,33 @@ import asyncio
 import os
 import sys
 
-from cronjob.cli import TABLE
+from cronjob.cli.sources import origin_of
 from cronjob.core.report import Priority, Report
+from cronjob.core.source import PLACES, Places
 from cronjob.daemon import Daemon, Options
-from cronjob.errors import HeldError, LaunchError
+from cronjob.errors import ConfigError, HeldError, LaunchError
 from cronjob.host.clock import SystemClock
 from cronjob.host.journal import open_journal
 from cronjob.host.lock import hold, prepare_directory
 from cronjob.host.systemd import missing
 
 
-def run_daemon(arguments: argparse.Namespace) -> int:
+def run_daemon(arguments: argparse.Namespace, places: Places = PLACES) -> int:
     """Run the daemon until it is asked to stop."""
+    origin = origin_of(arguments, places, default_config=os.geteuid() == 0)
+    try:
+        config = origin.read_config()
+    except ConfigError as error:
+        for problem in error.problems:
+            print(f"cronjob: {problem}", file=sys.stderr)
+        return 1
     options = Options(
-        tables=tuple(arguments.table or (TABLE,)),
-        optional_tables=frozenset(() if arguments.table else (TABLE,)),
+        origin=origin,
+        config=config,
         state=os.path.abspath(arguments.state or default_state()),
         runtime=os.path.abspath(arguments.runtime or default_runtime()),
-        slots=arguments.slots or default_slots(),
+        slots=arguments.slots,
+        default_slots=default_slots(),
     )
     locks = []
     try:

@@ -9,7 +9,7 @@ import cronjob as package
 from cronjob.cli import _parser, main
 from tests.cli.command import cronjob, shell
 
-VERBS = ("daemon", "list", "next", "check")
+VERBS = ("daemon", "list", "next", "explain", "simulate", "check")
 
 
 def _table(folder: Path, text: str | bytes) -> str:
@@ -45,7 +45,9 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         [],
         ["no-such-verb"],
         ["next"],
-        ["check"],
+        ["explain"],
+        ["simulate"],
+        ["check", "--no-such-option"],
         ["list", "--no-such-option"],
         ["daemon", "--log", "mail"],
         ["daemon", "--slots", "0"],

@@ -1,5 +1,7 @@
 """`cronjob list`: the entries of tables, for people and for programs."""
 
+import contextlib
+import io
 import json
 import resource
 from datetime import UTC, datetime
@@ -8,7 +10,9 @@ from typing import Any
 
 import pytest
 
-from cronjob.cli import main
+from cronjob.cli import _parser, main
+from cronjob.cli.tables import list_entries
+from cronjob.core.source import PLACES
 from tests.cli.command import cronjob
 
 #: Each fires once a year, in an order that is never the one they are written in.
@@ -173,3 +177,86 @@ def test_a_hundred_entries_are_listed_in_less_than_a_second_of_cpu_time(tmp_path
     seconds = after.ru_utime + after.ru_stime - before.ru_utime - before.ru_stime
     print(f"list --next of 100 entries: {seconds:.2f} s of CPU time")  # noqa: T201 # shown with -s
     assert seconds < 1.0
+
+
+def test_with_several_tables_each_entry_has_its_place(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    one = _write(tmp_path, "\n@daily name=x root true\n", "one.tab")
+    two = _write(tmp_path, "@daily name=x root true\n", "two.tab")
+    assert main(["list", "--table", one, "--table", two]) == 0
+    head, *lines = capsys.readouterr().out.splitlines()
+    assert head.split() == ["NEXT", "ZONE", "SCHEDULE", "USER", "NAME", "PLACE", "COMMAND"]
+    assert [line.split()[-2] for line in lines] == [f"{one}:2", f"{two}:1"]
+
+
+def test_a_table_that_a_daemon_would_refuse_is_shown_with_a_warning(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = _write(tmp_path, "@daily name=x root true\n")
+    Path(table).chmod(0o666)
+    assert main(["list", "--table", table]) == 0
+    captured = capsys.readouterr()
+    why = "the table has mode 666; group and others must not write to it"
+    assert captured.err == f"{table}: warning: a daemon of this user would refuse it: {why}\n"
+    assert " x " in captured.out
+
+
+# -- what a daemon would read --------------------------------------------------------------------
+
+
+def _listed(root: Path, *options: str) -> tuple[int, list[str], str]:
+    """The exit code, the names and what is said of `list` on the sources below a root."""
+    output, errors = io.StringIO(), io.StringIO()
+    arguments = _parser().parse_args(["list", "--json", *options])
+    with contextlib.redirect_stdout(output), contextlib.redirect_stderr(errors):
+        code = list_entries(arguments, PLACES.below(str(root)))
+    return code, [entry["name"] for entry in _entries(output.getvalue())], errors.getvalue()
+
+
+@pytest.fixture
+def root(tmp_path: Path) -> Path:
+    """A machine with a table in each place."""
+    for folder in ("cronjob.d", "cron.d"):
+        (tmp_path / "etc" / folder).mkdir(parents=True)
+    _write(tmp_path / "etc", "@daily name=tab root true\n", "cronjob.tab")
+    _write(tmp_path / "etc/cronjob.d", "@daily name=directory root true\n", "more")
+    _write(tmp_path / "etc", "@daily root from-crontab\n", "crontab")
+    _write(tmp_path / "etc/cron.d", "@daily root from-cron-d\n", "php")
+    return tmp_path
+
+
+def test_without_tables_those_are_listed_that_a_daemon_would_read(root: Path) -> None:
+    assert _listed(root) == (0, ["tab", "directory"], "")
+    _write(root / "etc", "tables = {crontab = true, cron-d = true}\n", "cronjob.toml")
+    code, names, said = _listed(root)
+    assert (code, names[:2], said) == (0, ["tab", "directory"], "")
+    assert [name.rpartition("-")[0] for name in names[2:]] == ["from-crontab", "from-cron-d"]
+
+
+def test_another_config_can_be_named_and_must_be_there(root: Path) -> None:
+    config = _write(root, "[tables]\ncrontab = true\n", "my.toml")
+    assert len(_listed(root, "--config", config)[1]) == 3
+    code, names, said = _listed(root, "--config", str(root / "none"))
+    assert (code, names) == (1, [])
+    assert said.startswith(f"{root}/none: cannot read the configuration: ")
+
+
+def test_what_a_daemon_would_refuse_is_said_and_not_listed(root: Path) -> None:
+    (root / "etc/cronjob.tab").chmod(0o666)
+    code, names, said = _listed(root)
+    assert (code, names) == (1, ["directory"])
+    assert said.startswith(f"{root}/etc/cronjob.tab: the table has mode 666; ")
+
+
+def test_a_file_that_is_passed_over_is_said(root: Path) -> None:
+    _write(root / "etc/cronjob.d", "", "more~")
+    code, names, said = _listed(root)
+    assert (code, names) == (0, ["tab", "directory"])
+    assert said.endswith("more~: its name ends in ~, as an editor's backup; it is not read\n")
+
+
+def test_a_machine_without_a_table_is_said(tmp_path: Path) -> None:
+    places = PLACES.below(str(tmp_path))
+    expected = f"cronjob: there is no table: {places.table}, {places.folder}\n"
+    assert _listed(tmp_path) == (1, [], expected)
