@@ -6,7 +6,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 PAGES = tuple(sorted((ROOT / "docs/man").iterdir()))
 
-_ESCAPES = {r"\e": "\\", r"\(ti": "~", r"\(aq": "'", r"\&": "", r"\-": "-"}
+_ESCAPES = {r"\e": "\\", r"\(ti": "~", r"\(aq": "'", r"\(dq": '"', r"\&": "", r"\-": "-"}
 _ESCAPE = re.compile(r"\\(?:e|&|-|\(..)")
 _OPTION = re.compile(r"(?:^|\s)Fl (-?[A-Za-z][a-z-]*)")
 

@@ -1,14 +1,18 @@
 """cronjob(1) and the program say the same."""
 
 import argparse
+import json
 import re
 from pathlib import Path
+from typing import get_args
 
 import pytest
 
-from cronjob.cli import TABLE, _parser, service
+from cronjob.cli import CONFIG, TABLE, _parser, main, service
 from cronjob.cli.tables import list_entries
+from cronjob.core import marks
 from cronjob.core.run import Outcome
+from cronjob.core.source import PLACES
 from cronjob.host import environment, identity, journal
 from cronjob.host.statefile import StateFile
 from tests.docs.manpage import ROOT, arguments, literal, options, page, parts, plain
@@ -93,6 +97,36 @@ def test_the_members_of_an_object_in_json_are_those_that_list_writes() -> None:
     assert written == arguments(VERBS["list"], "Cm") - {"daemon"}
 
 
+def test_the_members_of_an_object_in_json_and_the_marks_are_those_that_next_writes(
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    spring = ["--tz", "Europe/Berlin", "--from", "2027-03-28", "-n1", "--json"]
+    members = set[str]()
+    for expression in ("30 2 * * *", "*/30 2 * * *"):  # one with a mark, one with a loss
+        assert main(["next", expression, *spring]) == 0
+        members |= set(re.findall(r'"(\w+)":', capsys.readouterr().out))
+    assert arguments(VERBS["next"], "Cm") - {"list"} == members | set(get_args(marks.Kind))
+
+
+def test_the_members_of_an_object_in_json_are_those_that_simulate_writes(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    table = tmp_path / "some.tab"
+    table.write_text("*/20 * * * * name=a retry=1,1m root x\n* * * * * name=b root x\n")
+    span = ["--from", "2027-03-28T01:00Z", "--to", "2027-03-28T09:00Z", "--table", str(table)]
+    options = ["--slots", "1", "--fail", "a=2", "--step-clock", "2027-03-28T02:00Z=+5h"]
+    assert main(["simulate", *span, *options, "--json", "--summary"]) == 0
+    assert main(["simulate", *span, *options, "--json"]) == 0
+    told = [json.loads(line) for line in capsys.readouterr().out.splitlines()]
+    members = {member for one in told for member in one}
+    events = {one["event"] for one in told}
+    kinds = {"summary", "entry-summary"}
+    named = arguments(VERBS["simulate"], "Cm") - {"daemon", "list", "next"}
+    assert named == members | kinds
+    assert events - kinds <= arguments(SECTIONS["LOG"], "Cm")
+    assert {"missed", "gave-up", "run-waiting", "clock-stepped"} <= events
+
+
 def test_the_outcomes_of_an_attempt_are_all_named() -> None:
     section = SECTIONS["LOG"][: SECTIONS["LOG"].index("The events are:")]
     assert arguments(section, "Cm") == {str(outcome) for outcome in Outcome}
@@ -102,6 +136,7 @@ def test_the_events_of_the_journal_are_those_that_the_program_reports() -> None:
     section = SECTIONS["LOG"][SECTIONS["LOG"].index("The events are:") :]
     reported = set(re.findall(r'\bReport\(\s*"([a-z-]+)"', SOURCES))
     reported |= set(re.findall(r'_tell\([^"]*?, "([a-z-]+)"', SOURCES))
+    reported |= set(re.findall(r'_say_once\([^"]*?, "([a-z-]+)"', SOURCES))
     reported |= set(re.findall(r'_report_loaded\("([a-z-]+)"\)', SOURCES))
     assert arguments(section, "Cm") == reported
 
@@ -121,7 +156,10 @@ def test_the_environment_is_that_which_the_program_reads() -> None:
 def test_the_files_are_those_that_the_program_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     heads = [line for line in SECTIONS["FILES"] if line.startswith(".It")]
     named = arguments(heads, "Pa")
-    used = {TABLE, journal.SOCKET, *environment.DEFAULTS_FILES}
+    used = {TABLE, CONFIG, journal.SOCKET, *environment.DEFAULTS_FILES}
+    used |= {PLACES.folder, PLACES.crontab, PLACES.cron_d, PLACES.passwd, *PLACES.cron_pids}
+    used |= set(PLACES.spools.values())
+    assert (PLACES.table, PLACES.config) == (TABLE, CONFIG)
     used |= {"/etc/localtime", "/etc/timezone", "/etc/machine-id"}
     monkeypatch.setattr("os.geteuid", lambda: 0)
     used.add(StateFile(service.default_state()).path)

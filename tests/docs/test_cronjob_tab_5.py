@@ -9,9 +9,11 @@ import pytest
 from cronjob import Schedule, Table, parse_table
 from cronjob.core import table as reader
 from cronjob.core.columns import UNITS
-from cronjob.core.fields import FIELDS, RETRY_KINDS, parse_field
+from cronjob.core.fields import FIELDS, RETRY_KINDS, Fields, parse_field
+from cronjob.core.fieldtext import MOST_FIELDS
+from cronjob.core.gates import RESOURCES
 from cronjob.core.schedule import NICKNAMES, REBOOT
-from cronjob.host import environment, tablefiles
+from cronjob.host import environment
 from cronjob.host.environment import DEFAULT_PATH, DEFAULT_SHELL
 from tests.docs.manpage import arguments, literal, page, parts, plain
 
@@ -41,6 +43,21 @@ def test_the_choices_of_the_fields_without_effect_are_those_of_the_parser() -> N
         if match := re.match(r"\.It Cm (\S+) Ns = Ns Li (.*)", line):
             for choice in match[2].split(" | "):
                 assert parse_field(match[1], choice) == choice
+
+
+@pytest.mark.parametrize(
+    ("name", "default"), [("overlap", "allow"), ("catchup", "none"), ("log", "always"), ("ok", "0")]
+)
+def test_the_default_of_a_field_without_effect_is_said_too(name: str, default: str) -> None:
+    said = " ".join(LATER).split(f".It Cm {name} Ns")[1].split(".It ")[0]
+    assert re.search(rf"The default is (?:\.Li )?{default} ?[.,]", said)
+    assert getattr(Fields(), name) == parse_field(name, default)
+
+
+def test_every_kind_of_gate_is_described() -> None:
+    said = " ".join(LATER)
+    for gate in ("load<", "mem>", *(f"psi.{resource}<" for resource in RESOURCES), "ac"):
+        assert f"Li {gate}" in said
 
 
 @pytest.mark.parametrize(
@@ -142,9 +159,12 @@ def test_drawn_values_lie_where_the_page_says() -> None:
 
 
 def test_the_limits_of_a_table_are_those_of_the_parser() -> None:
-    assert f"at most {reader.LONGEST_LINE} characters" in PROSE
-    assert f"at most {reader.MOST_LINES} lines" in PROSE
-    assert f"{tablefiles.LARGEST // 1024**2} MiB" in PROSE
+    system, user = reader.CAPS["system"], reader.CAPS["user"]
+    assert f"at most {reader.LONGEST_LINE} bytes" in PROSE
+    assert f"at most {system.size // 1024**2} MiB and {system.lines} lines" in PROSE
+    assert f"a user table {user.size // 1024**2} MiB and {user.entries} entries" in PROSE
+    assert f"at most {MOST_FIELDS} fields" in PROSE
+    assert f"After {reader.MOST_PROBLEMS} problems" in PROSE
 
 
 def test_the_examples_are_many_and_without_a_problem() -> None:
@@ -167,6 +187,8 @@ def test_the_diagnostics_are_what_these_lines_get() -> None:
         "5/15 * * * * root true",
         "* * * * * * root true",
         "* * * * * mail=never root true",
+        "@daily catchup-within=1d root true",
+        "@daily retry-on=75 root true",
     ]
     assert [str(found) for found in _parsed(lines).problems] == literal(SECTIONS["DIAGNOSTICS"])
 
@@ -217,7 +239,9 @@ def test_percent_signs_are_read_as_the_page_says(text: str, command: str, stdin:
     "line",
     [
         *("*5 * * * * root true", "5;x * * * * root true", "4294967297 * * * * root true"),
-        *("0 0 * * fri-mon root true", "-* * * * * root true", "@daily root -n true"),
+        *("0 0 * * fri-mon root true", "- * * * * * root true", "@daily root -q true"),
+        *("=x", "@daily root %x", "@daily a:b true", "@daily root a\0b", "A=b\n\r"),
+        *("@daily retry=1,10m retry-until=5m root true", "@daily catchup-within=1d root true"),
         *("@daily root *", "CRON_TZ=Mars/Olympus", "@daily tz=Mars/Olympus root true"),
         *("0 0 1,15W * * root true", "0 0 13 * 5#2 root true", "0 0 * * 1,5L root true"),
         *("@defaults name=x", "@daily retry=1 retry=2 root true", "@daily foo=1 root true"),

@@ -1,21 +1,26 @@
 """The files that an administrator installs: the unit and the example table."""
 
 import configparser
+import os
 import re
 import shutil
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
 from cronjob import parse_table
 from cronjob.cli import _parser
+from cronjob.cli.service import default_slots
+from cronjob.core.config import KEYS, Config, read_config
 from cronjob.core.fields import FIELDS
 from tests.docs.manpage import PAGES, ROOT
 
 UNIT = ROOT / "systemd/cronjob.service"
 TABLE = ROOT / "etc/cronjob.tab"
+CONFIG = ROOT / "etc/cronjob.toml"
 COLUMNS = r"(?:@[a-z]+|(?:[\d*][\d*/,-]*\s+){5})"
 
 
@@ -81,6 +86,15 @@ def test_the_fields_that_the_example_table_explains_are_in_effect() -> None:
     names = {first or second for first, second in named}
     assert {"name", "tz", "retry", "timeout", "jitter", "slots", "priority"} <= names
     assert all(FIELDS[name].in_effect for name in names)
+
+
+def test_the_example_config_says_nothing_and_its_comments_are_the_defaults() -> None:
+    text = CONFIG.read_text(encoding="utf-8")
+    assert read_config(tomllib.loads(text)) == Config()
+    said = tomllib.loads(re.sub(r"^#(?=[a-z-]+ = )", "", text, flags=re.MULTILINE))
+    assert {*said, *(f"tables.{name}" for name in said["tables"])} - {"tables"} == KEYS.keys()
+    assert said.pop("slots") == default_slots() or (os.cpu_count() or 1) > 4
+    assert read_config(said) == Config()
 
 
 def test_the_demo_table_is_without_a_problem() -> None:
