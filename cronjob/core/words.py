@@ -25,6 +25,11 @@ def counted(number: int, noun: str, nouns: str = "") -> str:
     return f"{number} {noun if number == 1 else nouns or f'{noun}s'}"
 
 
+def some(number: int, noun: str) -> str:
+    """`no slots`, `1 slot`, `2 slots`."""
+    return counted(number, noun) if number else f"no {noun}s"
+
+
 def seconds(duration: float) -> str:
     """A duration for people: `7ms`, `12.3s`, `4m 10s`, `2h 5m`."""
     if duration < 0.9995:

@@ -7,7 +7,7 @@ from typing import Any
 from cronjob.core.entry import Entry
 from cronjob.core.fields import FIELDS, CatchUp, ExitCodes, Overlap, Retry, RetryOn, Slots, Tell
 from cronjob.core.gates import Gate, LoadBelow, MemoryAbove, PressureBelow
-from cronjob.core.words import counted, lasting, listed
+from cronjob.core.words import counted, lasting, listed, some
 from cronjob.errors import printable
 
 _KINDS = {  # in the order in which they are said
@@ -94,7 +94,7 @@ def _slots(slots: Slots) -> str:
     if slots.auto:
         most = f" at most {counted(slots.limit, 'slot')}" if slots.limit else " slots"
         return f"The command takes{most} of the daemon's as it needs them"
-    return f"A run holds {counted(slots.count, 'slot') if slots.count else 'no slots'}"
+    return f"A run holds {some(slots.count, 'slot')}"
 
 
 def _gates(gates: tuple[Gate, ...]) -> str:

@@ -8,7 +8,7 @@ from typing import NamedTuple
 from cronjob.core.entry import Entry
 from cronjob.core.fields import Slots
 from cronjob.core.lint.subject import Found, Subject, likeness, works
-from cronjob.core.words import counted
+from cronjob.core.words import some
 from cronjob.errors import printable, quoted
 
 _UP_TO_BARE_PERCENT = re.compile(r"((?:[^\\%]|\\.)*)%", re.DOTALL)
@@ -116,7 +116,7 @@ def parallel_build(entry: Entry, subject: Subject) -> Found | None:
     elif slots.count > 1 and (number is None or number <= slots.count):
         return None
     else:
-        many, held = number or "any number of", counted(slots.count, "slot")
+        many, held = number or "any number of", some(slots.count, "slot")
         where = "move the entry to a cronjob table and write" if subject.table.classic else "write"
         instead = f"{where} slots=auto and {builder} without {flag}"
         limit = f", or slots={number}" if number else ""
