@@ -43,6 +43,7 @@ DAY_OF_WEEK = Unit("day of week", 0, 7, ("sun", "mon", "tue", "wed", "thu", "fri
 UNITS = (MINUTE, HOUR, DAY_OF_MONTH, MONTH, DAY_OF_WEEK)
 
 LONGEST_REMEMBERED = 400  #: characters; every minute written out has 169
+LARGEST_STEP = 2**31 - 1  #: crons refuse larger ones, or read them as others: 4294967297 as 1
 MOST_WARNINGS = 10  #: of one column
 
 
@@ -198,7 +199,9 @@ def _step(item: str, text: str, unit: Unit) -> int:
     digits = text.lstrip("0")
     if not digits:
         raise ColumnError(f"{unit.label} {quoted(item)} has a step of 0; a step is 1 or more")
-    return int(digits[:9])  # beyond any range, so more digits say nothing more
+    if (step := int(digits[:11])) > LARGEST_STEP:
+        raise ColumnError(f"{unit.label} {quoted(item)}: a step is {LARGEST_STEP} at most")
+    return step
 
 
 def _draw(seed: str, unit: Unit, size: int) -> int:
@@ -210,7 +213,8 @@ def _draw(seed: str, unit: Unit, size: int) -> int:
 def _random(item: str, groups: dict[str, str | None], unit: Unit, seed: str) -> int:
     """cronie's `a~b`; drawn from the seed instead of anew at each load."""
     low = _number(str(groups["low"]), unit) if groups["low"] else unit.low
-    high = _number(str(groups["high"]), unit) if groups["high"] else unit.top
+    last = unit.high if low else unit.top  # Sunday is 7 to `5~`, and no day twice to `~`
+    high = _number(groups["high"] or str(last), unit)
     if low > high:
         raise ColumnError(
             f"{unit.label} {quoted(item)}: the range to draw from runs backwards; "

@@ -23,7 +23,13 @@ MAIL_ON_FAILURE = "-n"  #: cronie's option before the command
 
 _TOKEN = re.compile(r"[^ \t]+")
 _BAD_USER = re.compile(r"[:#$/*\x00-\x20\x7f]|^-")
-_OPTIONS = re.compile(rf"(?:{MAIL_ON_FAILURE}[ \t]+)+")
+_OPTION = re.compile(rf"{MAIL_ON_FAILURE}[ \t]+")
+_ONE_COLUMN_TOO_MANY = "is there one time column too many?"
+#: What a command may begin with, but surely should not.
+_ODD_COMMANDS = {
+    "#": "the command is only a comment to the shell",
+    "*": "the command begins with *, which the shell replaces with the names of files",
+}
 
 
 @dataclass(slots=True)
@@ -57,9 +63,9 @@ def read_entry_line(
     position = tokens[-1].end()
     if not classic:
         position = _read_fields(parts, line, position, style)
-    if style == "system":
-        position = _read_user(parts, line, position)
-    _read_command(parts, line, skip_blanks(line, position), style)
+    after_user = _read_user(parts, line, position) if style == "system" else position
+    if after_user is not None:
+        _read_command(parts, line, skip_blanks(line, after_user), style)
     return parts
 
 
@@ -89,22 +95,29 @@ def _read_fields(parts: EntryLine, line: str, position: int, style: Style) -> in
     return fields.end
 
 
-def _read_user(parts: EntryLine, line: str, position: int) -> int:
-    """Find the user; the answer is where it ends."""
+def _read_user(parts: EntryLine, line: str, position: int) -> int | None:
+    """Find the user; the answer is where it ends.  Without one, what follows is no command."""
     position = skip_blanks(line, position)
     token = _TOKEN.match(line, position)
     if token is None:
         parts.errors.append((len(line), f"{_expected('system')}; there is no user"))
-        return position
+        return None
     parts.user = user = token.group()
     if _BAD_USER.search(user) or len(user.encode("utf-8", "surrogateescape")) > LONGEST_USER:
-        hint = "; this table has a user column before the command" if "/" in user else ""
+        hint = _account_hint(user)
         parts.errors.append((position, f"{quoted(user)} cannot be the name of an account{hint}"))
+        return None
     return token.end()
 
 
+def _account_hint(user: str) -> str:
+    if user.startswith("*"):
+        return f"; {_ONE_COLUMN_TOO_MANY}"
+    return "; this table has a user column before the command" if "/" in user else ""
+
+
 def _read_command(parts: EntryLine, line: str, position: int, style: Style) -> None:
-    if option := _OPTIONS.match(line, position):
+    if option := _OPTION.match(line, position):
         parts.given.setdefault("mail", (Tell.FAILURE, Tell.FAILURE.value))
         if not FIELDS["mail"].in_effect:
             parts.warnings.append((position, "mail on failure (-n) is not in effect yet"))
@@ -112,18 +125,16 @@ def _read_command(parts: EntryLine, line: str, position: int, style: Style) -> N
     parts.text = line[position:]
     command = split_stdin(parts.text)[0].strip(BLANKS)
     if problem := _bad_command(command, style):
-        # Without a user there is no command either, and one problem says it.
-        if not any(offset == len(line) for offset, _ in parts.errors):
-            parts.errors.append((position, problem))
-    elif command[0] == "#":
-        parts.warnings.append((position, "the command is only a comment to the shell"))
+        parts.errors.append((position, problem))
+    elif command[0] in _ODD_COMMANDS:
+        parts.warnings.append((position, _ODD_COMMANDS[command[0]]))
 
 
 def _bad_command(command: str, style: Style) -> str:
     if not command:
         return f"{_expected(style)}; there is no command"
-    if command[0] == "*":
-        return "the command begins with *: is there one time column too many?"
+    if command[0] == "*" and style == "user":
+        return f"the command begins with *: {_ONE_COLUMN_TOO_MANY}"
     if command[0] == "-":
         return (
             f"the command {quoted(command)} begins with -, cronie's mark of an option; "

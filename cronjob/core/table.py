@@ -83,7 +83,7 @@ def parse_table(
     lines = text.split("\n")
     if lines[-1] == "":
         lines.pop()
-    elif lines[-1].strip(BLANKS):
+    elif lines[-1].lstrip(BLANKS)[:1] not in ("", "#"):
         reader.warn(
             len(lines),
             len(lines[-1]),

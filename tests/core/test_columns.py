@@ -128,6 +128,8 @@ ALLOWED_MINUTES = "allowed are 0-59, ranges a-b, steps */n and a-b/n, and lists 
         (MINUTE, "5/0", f'minute "5/0" is not understood; {ALLOWED_MINUTES}'),
         (MINUTE, "*/0", 'minute "*/0" has a step of 0; a step is 1 or more'),
         (MINUTE, "1-5/00", 'minute "1-5/00" has a step of 0; a step is 1 or more'),
+        (MINUTE, "*/2147483648", 'minute "*/2147483648": a step is 2147483647 at most'),
+        (MINUTE, "1-9/99999999999999", 'minute "1-9/99999999999999": a step is 2147483647 at most'),
         (MINUTE, "", "minute list has an empty item"),
         (DAY_OF_MONTH, "?", 'day of month "?" is not cron\'s; write *'),
         (MINUTE, "*5", f'minute "*5" is not understood; {ALLOWED_MINUTES}'),
@@ -246,6 +248,7 @@ def test_h_is_refused_in_classic_tables(text: str) -> None:
         (MINUTE, "~9", 0, 9),
         (DAY_OF_WEEK, "mon~fri", 1, 5),
         (DAY_OF_WEEK, "~", 0, 6),
+        (DAY_OF_WEEK, "3~", 0, 6),
         (MINUTE, "H", 0, 59),
         (MINUTE, "H(10-20)", 10, 20),
         (HOUR, "H", 0, 23),
@@ -261,6 +264,11 @@ def test_a_drawn_value_is_stable_for_a_seed_and_within_its_range(
     assert drawn == [parse_column(text, unit, seed=seed).values for seed in SEEDS]
     assert all(len(values) == 1 and low <= values[0] <= high for values in drawn)
     assert len(set(drawn)) > (high - low) // 4
+
+
+def test_a_draw_up_to_the_end_of_the_week_may_end_on_sunday() -> None:
+    assert {parse_column("6~", DAY_OF_WEEK, seed=seed).values for seed in SEEDS} == {(6,), (0,)}
+    assert parse_column("7~", DAY_OF_WEEK, seed="s").values == (0,)
 
 
 def test_known_seeds_keep_the_values_they_have_drawn_before() -> None:

@@ -120,13 +120,15 @@ EXPECTED = "expected five time columns (or an @name) and then a user and a comma
         ("@daily", f"t:2:7: {EXPECTED}; there is no user"),
         ("@Daily root x", 't:2:1: "@Daily" is not a known name; allowed are @yearly, @annually, '
          "@monthly, @weekly, @daily, @midnight, @hourly, @reboot"),
-        ("* * * * * root * x", "t:2:16: the command begins with *: "
+        ("* * * * * * root x", 't:2:11: "*" cannot be the name of an account; '
          "is there one time column too many?"),
         ("* * * * * root -q x", 't:2:16: the command "-q x" begins with -, '
          "cronie's mark of an option; -n before a command is the only one"),
         ("* * * * * /bin/x y", 't:2:11: "/bin/x" cannot be the name of an account; '
          "this table has a user column before the command"),
         ("* * * * * a:b y", 't:2:11: "a:b" cannot be the name of an account'),
+        ("* * * * * /bin/x -y", 't:2:11: "/bin/x" cannot be the name of an account; '
+         "this table has a user column before the command"),
         ("* * * * * #a y", 't:2:11: "#a" cannot be the name of an account'),
         ("* * * * * -a y", 't:2:11: "-a" cannot be the name of an account'),
         ("=x", "t:2:1: an environment line without a name; allowed is NAME=value"),
@@ -164,6 +166,8 @@ def test_a_user_has_at_most_256_bytes(length: int) -> None:
         ("*/60 * * * * root x", 't:1:1: warning: minute "*/60": the step is larger than the range, '
          "so only 0 matches"),
         ("* * * * * root # x", "t:1:16: warning: the command is only a comment to the shell"),
+        ("* * * * * root *x", "t:1:16: warning: the command begins with *, which the shell "
+         "replaces with the names of files"),
     ],
 )  # fmt: skip
 def test_what_is_allowed_but_odd_is_a_warning(line: str, warning: str) -> None:
@@ -231,7 +235,9 @@ def test_a_missing_last_newline_is_a_warning_and_the_line_counts(classic: bool) 
     assert commands(text, classic=classic) == ["x"]
 
 
-@pytest.mark.parametrize("text", ["", "\n", "   ", "\t\n  \n", "# only\n  # comments\n", "#\0\n"])
+@pytest.mark.parametrize(
+    "text", ["", "\n", "   ", "\t\n  \n", "# only\n  # comments\n", "#\0\n", "\n #"]
+)
 def test_a_table_of_nothing_is_a_good_table(text: str) -> None:
     assert read(text) == Table("t")
 
@@ -370,7 +376,7 @@ def test_the_mark_stands_right_before_the_entry(line: str) -> None:
     [
         ("0 0 * * * root -n x", "system", False, Tell.FAILURE),
         ("0 0 * * * root -n x", "system", True, Tell.FAILURE),
-        ("0 0 * * * root -n \t -n x", "system", True, Tell.FAILURE),
+        ("0 0 * * * root -n \t x", "system", True, Tell.FAILURE),
         ("0 0 * * * -n x", "user", False, Tell.FAILURE),
         ("0 0 * * * -n x", "user", True, Tell.FAILURE),
         ("0 0 * * * timeout=1h -n x", "user", False, Tell.FAILURE),
@@ -393,7 +399,9 @@ def test_option_n_wins_over_a_default() -> None:
     assert found.fields.mail is Tell.FAILURE
 
 
-@pytest.mark.parametrize("rest", ["-n", "-n ", "-nx x", "-N x", "-n -q x", "-n %x", "-q x"])
+@pytest.mark.parametrize(
+    "rest", ["-n", "-n ", "-nx x", "-N x", "-n -q x", "-n -n x", "-n %x", "-q x"]
+)
 def test_other_options_and_an_option_without_a_command_are_errors(rest: str) -> None:
     for line, style in ((f"0 0 * * * root {rest}\n", "system"), (f"0 0 * * * {rest}\n", "user")):
         for classic in (False, True):

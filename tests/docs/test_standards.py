@@ -18,6 +18,7 @@ SAID = {
         "`-` before an entry": "`-` before an entry",
         "a reversed range": "A range that runs backwards is an error",
         "a number beyond 32 bits": "A number that is out of range is an error",
+        "a step beyond 31 bits": "A step beyond 31 bits is an error",
         "no command before the `%`": "A line without a command before the first `%`",
         "no command after the user": "A line without a command",
         "an environment line without a name": "A setting without a name is an error",
