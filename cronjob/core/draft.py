@@ -3,7 +3,9 @@
 A step works on a draft and makes a new state of it; the state it began with stays as it was.
 """
 
+from bisect import bisect_left
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from heapq import heappop, heappush
 
 from cronjob.core import report
@@ -19,10 +21,12 @@ from cronjob.core.events import (
     WakeAt,
 )
 from cronjob.core.missed import Missed
-from cronjob.core.retry import GaveUp, NextAttempt, after_failure, retry_before, too_late
+from cronjob.core.retry import GaveUp, NextAttempt, after_failure, ladder_over, retry_before
 from cronjob.core.run import MOVES, Attempt, Move, Outcome, Run, RunState, run_key
 from cronjob.core.schedule import FireTime
 from cronjob.core.state import Place, State, Timer
+
+VANISHED = "its entry is in no table any more"
 
 
 class Draft:
@@ -55,7 +59,8 @@ class Draft:
             self.timers[0].due if self.timers else None,
         )
         if self.remembers:
-            self.effects.insert(0, Remember(self.now))  # before anything is launched
+            # Before anything is launched.  Behind its high-water mark the clock may not forget it.
+            self.effects.insert(0, Remember(max(self.now, self.high_water or self.now)))
         if stopped and not before.stopped:
             self.effects.append(Stopped(_waiting(self.runs), self.interrupted))
         elif awake != before.awake:
@@ -119,7 +124,7 @@ class Draft:
         granted = 0
         for place in self.ready:
             run = self.runs[place[3]]
-            if not self._drop_if_late(run):
+            if not self._drop_if_over(run):
                 if run.entry.slots > self.before.slots - self.slots_used:
                     break
                 self._launch(run)
@@ -127,12 +132,15 @@ class Draft:
         if granted:
             self.ready = self.ready.without(granted)
         if fresh:
-            self._report_waiting({place[3] for place in fresh})
+            self._report_waiting(fresh)
 
     def follow(self, run: Run, attempt: Attempt, chance: float) -> None:
         """Another attempt after this one, or the end of the run."""
+        run = self.reread(run)
         decision = after_failure(run, attempt, self.now, self.monotonic, chance)
-        if isinstance(decision, NextAttempt) and run.label in self.entries:
+        if isinstance(decision, NextAttempt) and run.label not in self.entries:
+            self.announce(report.dropped(run, VANISHED))
+        elif isinstance(decision, NextAttempt):
             run = run.move(Move.RETRY_PLANNED)
             self.runs[run.key] = run
             self._set_timer(run, decision.delay.total_seconds())
@@ -142,6 +150,16 @@ class Draft:
         if isinstance(decision, GaveUp):
             self.announce(report.gave_up(run, decision))
         self.close(run, Move.ENDED)
+
+    def reread(self, run: Run) -> Run:
+        """The run as its entry reads now: what was corrected holds for all that is to start."""
+        entry = self.entries.get(run.label, run.entry)
+        if entry is run.entry:
+            return run
+        before = run.retry_before
+        if run.attempts:
+            before = retry_before(entry, run.fire.at, run.attempts[0].launched)
+        return replace(run, entry=entry, retry_before=before)
 
     def end(self, run: Run, reason: Outcome, grace: float) -> None:
         """End the attempt that runs, for this reason unless there is one already."""
@@ -171,16 +189,16 @@ class Draft:
 
     def _line_up(self, run: Run) -> None:
         if not run.entry.slots and not self.stopping:
-            if not self._drop_if_late(run):
+            if not self._drop_if_over(run):
                 self._launch(run)  # it takes nothing that others wait for
             return
         self.sequence += 1
         priority = -run.entry.fields.priority
         self._fresh.append((priority, run.ready_at, self.sequence, run.key))
 
-    def _drop_if_late(self, run: Run) -> bool:
-        """Give up a retry whose time is over."""
-        reason = too_late(run, self.now, self.monotonic) if run.attempts else None
+    def _drop_if_over(self, run: Run) -> bool:
+        """Give up a retry that may not start any more."""
+        reason = ladder_over(run, self.now, self.monotonic) if run.attempts else None
         if reason is not None:
             self.announce(report.gave_up(run, reason))
             self.close(run, Move.DROPPED)
@@ -225,11 +243,12 @@ class Draft:
             self.timers = list(self.timers)
         return self.timers
 
-    def _report_waiting(self, fresh: set[str]) -> None:
+    def _report_waiting(self, fresh: list[Place]) -> None:
         """Say of each run that became ready in this step, and did not start, why it waits."""
         pool, used = self.before.slots, self.slots_used
-        for ahead, place in enumerate(self.ready):
-            if place[3] in fresh:
+        for place in sorted(fresh):
+            ahead = bisect_left(self.ready, place)
+            if ahead < len(self.ready) and self.ready[ahead] == place:
                 run = self.runs[place[3]]
                 self.announce(report.waits_for_slots(run, pool, used, ahead))
 

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import assert_never
 
 from cronjob.core import policy, report
-from cronjob.core.draft import Draft
+from cronjob.core.draft import VANISHED, Draft
 from cronjob.core.entry import Entry
 from cronjob.core.events import (
     AttemptEnded,
@@ -22,13 +22,14 @@ from cronjob.core.events import (
     StopRequested,
     Woken,
 )
-from cronjob.core.missed import Missed, missed
+from cronjob.core.missed import Absence, Missed
 from cronjob.core.run import Move, Outcome, RunState, ended
 from cronjob.core.schedule import FireTime
 from cronjob.core.state import Line, State
 from cronjob.core.words import seconds
 
 _INSTANT = timedelta(microseconds=1)
+_REFUSED = "its entry is refused now"
 
 
 def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
@@ -52,7 +53,7 @@ def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
 
 
 def _look_at_the_clocks(draft: Draft) -> None:
-    """A step back makes wildcard schedules follow; fixed ones wait until it is made up for."""
+    """What a difference between the two clocks means."""
     seen, now = draft.before.seen, draft.now
     if seen is None:
         return
@@ -63,12 +64,20 @@ def _look_at_the_clocks(draft: Draft) -> None:
     draft.announce(report.clock_stepped(by))
     if by > timedelta():
         return  # what it jumped over is due now, and late
+    _go_back(draft, taken=seen.now, shown=now - by)
+
+
+def _go_back(draft: Draft, *, taken: datetime, shown: datetime) -> None:
+    """The clock stands before what it has shown, and fire times up to `taken` have been taken.
+
+    Wildcard schedules follow it; fixed ones wait until it is made up for.
+    """
     draft.passes += 1
-    draft.repeats_until = max(seen.now, draft.repeats_until or seen.now)
-    high_water = max(now - by, draft.high_water or now)
-    quiet = policy.back_band(high_water - now).fixed is policy.Plan.KEPT
+    draft.repeats_until = max(taken, draft.repeats_until or taken)
+    high_water = max(shown, draft.high_water or shown)
+    quiet = policy.back_band(high_water - draft.now).fixed is policy.Plan.KEPT
     draft.high_water = high_water if quiet else None
-    draft.timetable = draft.timetable.replanned(now, wildcards_only=quiet)
+    draft.timetable = draft.timetable.replanned(draft.now, wildcards_only=quiet)
 
 
 def _catch_up(draft: Draft, *, resuming: bool = False) -> None:
@@ -84,7 +93,7 @@ def _start_due(draft: Draft, resuming: bool) -> None:
     if earliest is None or earliest > now:
         return
     late = timedelta() if resuming else now - earliest
-    why = f"woken {seconds(late.total_seconds())} late"
+    absence = Absence(earliest - _INSTANT, now, f"woken {seconds(late.total_seconds())} late")
     draft.remembers = True
     draft.timetable, taken = draft.timetable.take(now)
     starts: list[tuple[FireTime, str]] = []
@@ -95,7 +104,7 @@ def _start_due(draft: Draft, resuming: bool) -> None:
         starts += [(fire, label) for fire in decision.starts for label in labels]
         if decision.missed:
             until = decision.starts[0].at - _INSTANT if decision.starts else now
-            rows.append(missed(schedule, labels, one.fire.at - _INSTANT, until, why))
+            rows.append(absence.missed(schedule, labels, one.fire.at - _INSTANT, until))
     for fire, label in sorted(starts, key=lambda start: _order(draft, *start)):
         draft.begin(label, fire)
     _report_missed(draft, rows, earliest, now)
@@ -127,7 +136,7 @@ def _load(draft: Draft, event: Loaded) -> None:
         _catch_up(draft)  # what is due by the old tables starts by the old tables
     draft.entries = {label: e for label, e in event.entries.items() if _fits(draft, label, e)}
     _plan(draft, event, first)
-    _drop_vanished(draft)
+    _carry_over(draft, event)
     if event.reboot:
         starting = [label for label, e in draft.entries.items() if e.schedule.reboot]
     else:
@@ -148,14 +157,18 @@ def _plan(draft: Draft, event: Loaded, first: bool) -> None:
     going_on = policy.resume(event.planned if first else None, event.stopped, draft.now)
     draft.timetable, skipped = draft.timetable.planned(draft.entries, going_on.after)
     if (since := going_on.missed_since) is not None:
-        why = "no daemon was running"
+        absence = Absence(since, going_on.after, "no daemon was running")
         nodes = draft.timetable.nodes.values()
-        rows = [missed(n.schedule, n.labels, since, going_on.after, why) for n in nodes]
+        rows = [absence.missed(node.schedule, node.labels) for node in nodes]
         _report_missed(draft, rows, since, going_on.after)
+    if going_on.after - draft.now >= policy.STEP:
+        draft.announce(report.clock_behind(going_on.after - draft.now))
+        _go_back(draft, taken=going_on.after, shown=going_on.after)
     if skipped:
-        why = "the rules of their time zone changed"
-        rows = [missed(n.schedule, n.labels, since, draft.now, why) for n, since in skipped]
-        _report_missed(draft, rows, min(since for _, since in skipped), draft.now)
+        since = min(one.since for one in skipped)
+        absence = Absence(since, draft.now, "the rules of their time zone changed")
+        rows = [absence.missed(one.node.schedule, one.node.labels, one.since) for one in skipped]
+        _report_missed(draft, rows, since, draft.now)
 
 
 def _present(now: datetime, entry: Entry) -> FireTime:
@@ -163,11 +176,15 @@ def _present(now: datetime, entry: Entry) -> FireTime:
     return FireTime(at, at.astimezone(entry.schedule.zone).replace(tzinfo=None, fold=0))
 
 
-def _drop_vanished(draft: Draft) -> None:
-    """Runs of entries that are in no table any more do not start; those that run go on."""
+def _carry_over(draft: Draft, event: Loaded) -> None:
+    """What runs goes on untouched; what waits starts as its entry reads now, or not at all."""
     for run in list(draft.runs.values()):
-        if run.label not in draft.entries and run.state is not RunState.RUNNING:
-            draft.drop(run, "its entry is in no table any more")
+        if run.state is RunState.RUNNING:
+            continue
+        if run.label in draft.entries:
+            draft.runs[run.key] = draft.reread(run)
+        else:
+            draft.drop(run, _REFUSED if run.label in event.entries else VANISHED)
     draft.ready = Line(tuple(place for place in draft.ready if place[3] in draft.runs))
 
 

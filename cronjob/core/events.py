@@ -80,7 +80,10 @@ Event = Loaded | Woken | AttemptStarted | AttemptEnded | StopRequested
 
 @dataclass(frozen=True, slots=True)
 class Remember:
-    """Persist that all fire times up to here are dealt with, before anything is launched."""
+    """Persist that all fire times up to here are dealt with, before anything is launched.
+
+    It lies ahead of a clock that went back, when fixed schedules are quiet until then.
+    """
 
     planned: datetime
 

@@ -109,7 +109,7 @@ def due(
 class Resume:
     """Where planning goes on after a restart."""
 
-    after: datetime  #: fire times later than this are planned
+    after: datetime  #: fire times later than this are planned; behind it, as after a step back
     missed_since: datetime | None  #: those later than this and up to `after` are missed
 
 
@@ -119,8 +119,10 @@ def resume(planned: datetime | None, stopped: datetime | None, now: datetime) ->
     A daemon that finished stopping at most 60 s ago has lost nothing; otherwise what is more than
     60 s late is missed.  `planned` in the future means that the clock went back meanwhile.
     """
-    if planned is None or planned > now:
+    if planned is None:
         return Resume(now, None)
+    if planned > now:
+        return Resume(planned, None)
     if stopped is not None and timedelta() <= now - stopped <= LATENESS:
         return Resume(planned, None)
     oldest = now - LATENESS

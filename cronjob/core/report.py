@@ -133,6 +133,12 @@ def clock_stepped(by: timedelta) -> Report:
     return Report("clock-stepped", Priority.NOTICE, text)
 
 
+def clock_behind(by: timedelta) -> Report:
+    """A daemon finds the wall clock before the time that the one before it has reached."""
+    text = f"the clock stands {seconds(by.total_seconds())} before the time of the last daemon"
+    return Report("clock-stepped", Priority.NOTICE, text)
+
+
 def stopping(running: int, waiting: int, force: bool) -> Report:
     """The daemon has been asked to stop."""
     how = "ending at once" if force else "ending"

@@ -5,10 +5,8 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 
 from cronjob.core.entry import Entry
-from cronjob.core.fields import Retry, RetryOn
+from cronjob.core.fields import SPREAD, Retry, RetryOn
 from cronjob.core.run import Attempt, Outcome, Run
-
-SPREAD = 0.1  #: a delay is drawn from this much below to this much above
 
 
 class GaveUp(StrEnum):
@@ -74,8 +72,10 @@ def retry_before(entry: Entry, fired: datetime, started: datetime) -> datetime |
     return following.at + entry.start_delay if following else None
 
 
-def too_late(run: Run, now: datetime, monotonic: float) -> GaveUp | None:
-    """Why an attempt after the first may not start now, if it may not."""
+def ladder_over(run: Run, now: datetime, monotonic: float) -> GaveUp | None:
+    """Why no attempt after the first may start now, if none may."""
+    if len(run.attempts) > run.entry.fields.retry.limit:
+        return GaveUp.EXHAUSTED
     if run.retry_before is not None and now >= run.retry_before:
         return GaveUp.SUPERSEDED
     until = run.entry.fields.retry_until
@@ -95,8 +95,6 @@ def after_failure(
         return None
     if not worth_retrying(fields.retry_on, attempt.outcome, attempt.code):
         return None
-    if attempt.number > fields.retry.limit:
-        return GaveUp.EXHAUSTED
     delay = backoff(fields.retry, attempt.number - 1, chance)
-    late = too_late(run, now + delay, monotonic + delay.total_seconds())
-    return late or NextAttempt(delay)
+    over = ladder_over(run, now + delay, monotonic + delay.total_seconds())
+    return over or NextAttempt(delay)

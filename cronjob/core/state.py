@@ -57,8 +57,11 @@ class Line(Sequence[Place]):
         return Line(self.places, gone) if gone < len(self.places) else Line()
 
     def joined_by(self, newcomers: Iterable[Place]) -> "Line":
-        """The line with others, each where it belongs."""
-        return Line(tuple(sorted((*self[:], *newcomers))))
+        """The line with others, each where it belongs: mostly at the end, which costs little."""
+        before, behind = self.places[self.gone :], tuple(sorted(newcomers))
+        if before and behind and behind[0] < before[-1]:
+            return Line(tuple(sorted((*before, *behind))))
+        return Line(before + behind)
 
 
 _SHELVES = 64

@@ -284,6 +284,19 @@ def test_the_timer_of_an_earlier_attempt_does_nothing() -> None:
     ]
 
 
+def test_a_timer_of_a_run_that_is_over_does_nothing_behind_one_that_is_due() -> None:
+    simulation = at_nine(
+        "0 9 * * * name=a timeout=30s root x\n0 9 * * * name=b timeout=60s root x\n"
+    )
+    simulation.clock.advance(timedelta(seconds=50))
+    simulation.finish("b@2026-03-02T09:00Z", exited())
+    simulation.clock.advance(timedelta(seconds=20))
+    simulation.wake()
+    assert [e.run for _, e in simulation.timeline if isinstance(e, EndAttempt)] == [
+        "a@2026-03-02T09:00Z"
+    ]
+
+
 @pytest.mark.parametrize("state", ["unknown", "waiting"])
 def test_word_of_an_attempt_that_is_not_going_is_ignored(state: str) -> None:
     simulation = at_nine("0 9 * * * name=a root x\n0 9 * * * name=waiting root x\n", slots=1)

@@ -1,6 +1,7 @@
 """What holds after every event, whatever happens and in whatever order."""
 
 from collections import Counter
+from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import HealthCheck, settings
@@ -22,7 +23,8 @@ TABLES = (
     "*/4 * * * * name=free slots=0 retry=1,90s retry-until=3m root x\n"
     "@reboot name=up slots=1 root x\n",
     "* * * * * name=minute slots=2 root x\n30 2 * * * name=gap tz=Europe/Paris root x\n"
-    "0-59 * * * * name=fixed root x\n* * * * * name=huge slots=99 root x\n",
+    "0-59 * * * * name=fixed root x\n* * * * * name=huge slots=99 root x\n"
+    "*/2 * * * * name=wide slots=2 root y\n*/3 * * * * name=flaky retry=1,5s slots=0 root y\n",
     "",
 )
 LOADS = tuple(entries_of(text, host="h") for text in TABLES)
@@ -40,6 +42,7 @@ class AnyDay(RuleBasedStateMachine):
 
     @initialize(slots=st.integers(3, 6), reboot=st.booleans())
     def start(self, slots: int, reboot: bool) -> None:
+        self.widest = slots  # that the pool has been
         self.simulation = Simulation(
             LOADS[0],
             start=START,
@@ -67,6 +70,12 @@ class AnyDay(RuleBasedStateMachine):
     def the_tables_change(self, load: dict[str, Entry]) -> None:
         self.simulation.reload(load)
 
+    @rule(load=st.sampled_from(LOADS), slots=st.integers(3, 6))
+    def the_pool_changes_with_the_tables(self, load: dict[str, Entry], slots: int) -> None:
+        self.simulation.state = replace(self.simulation.state, slots=slots)
+        self.widest = max(self.widest, slots)
+        self.simulation.reload(load)
+
     @rule(force=st.booleans(), really=st.integers(0, 9))
     def a_stop_is_asked_for(self, force: bool, really: int) -> None:
         if really == 0:
@@ -76,7 +85,7 @@ class AnyDay(RuleBasedStateMachine):
     def slots_are_those_of_running_entries_and_fit_the_pool(self) -> None:
         state = self.simulation.state
         held = [r.entry.slots for r in state.runs.values() if r.state is RunState.RUNNING]
-        assert state.slots_used == sum(held) <= state.slots
+        assert state.slots_used == sum(held) <= self.widest
 
     @invariant()
     def an_attempt_is_launched_once(self) -> None:
@@ -120,7 +129,13 @@ class AnyDay(RuleBasedStateMachine):
         state = self.simulation.state
         if state.ready and not state.stopping:
             first = state.runs[state.ready[0][3]]
-            assert first.entry.slots > state.slots - state.slots_used
+            assert state.slots - state.slots_used < first.entry.slots <= state.slots
+
+    @invariant()
+    def whatever_has_not_started_is_of_an_entry_as_it_reads_now(self) -> None:
+        state = self.simulation.state
+        waiting = [run for run in state.runs.values() if run.state is not RunState.RUNNING]
+        assert all(run.entry is state.entries[run.label] for run in waiting)
 
     @invariant()
     def whoever_waits_for_a_clock_will_be_woken(self) -> None:

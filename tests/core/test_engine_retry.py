@@ -203,6 +203,53 @@ def test_an_entry_that_left_the_tables_is_not_tried_again() -> None:
     simulation.run_until(NINE + timedelta(hours=1))
     assert starts_of(simulation, "gone") == ["09:00:00/1"]
     assert not simulation.state.runs
+    (report,) = simulation.reports("run-dropped")
+    assert report.text == "gone@2026-03-02T09:00Z: dropped: its entry is in no table any more"
+
+
+def test_a_run_that_needs_no_retry_is_not_dropped_because_its_entry_left() -> None:
+    simulation = Simulation(
+        entries_of("0 9 * * * name=gone retry=3 root true\n"), start=START, script=endless
+    )
+    simulation.run_until(NINE)
+    simulation.reload({})
+    simulation.finish("gone@2026-03-02T09:00Z", exited())
+    assert simulation.reports("run-dropped") == []
+    assert not simulation.state.runs
+
+
+@pytest.mark.parametrize("while_it", ["runs", "backs off"])
+def test_a_retry_is_one_of_the_entry_as_it_reads_now(while_it: str) -> None:
+    simulation = Simulation(
+        entries_of("0 9 * * * name=a retry=2,30s root wrong\n"), start=START, script=endless
+    )
+    simulation.run_until(NINE)
+    corrected = entries_of("0,1 9 * * * name=a retry=2,30s root right\n")
+    if while_it == "runs":
+        simulation.reload(corrected)
+    simulation.finish("a@2026-03-02T09:00Z", exited(1))
+    if while_it == "backs off":
+        simulation.reload(corrected)
+    simulation.run_until(NINE + timedelta(seconds=30))
+    (run,) = simulation.state.runs.values()
+    assert (run.entry.command, run.attempt.number) == ("right", 2)
+    assert run.retry_before == NINE + timedelta(minutes=1)
+
+
+@pytest.mark.parametrize("while_it", ["runs", "backs off"])
+def test_a_ladder_is_as_long_as_the_entry_now_says(while_it: str) -> None:
+    simulation = Simulation(
+        entries_of("0 9 * * * name=a retry=9,30s root true\n"), start=START, script=endless
+    )
+    simulation.run_until(NINE)
+    if while_it == "backs off":
+        simulation.finish("a@2026-03-02T09:00Z", exited(1))
+    simulation.reload(entries_of("0 9 * * * name=a root true\n"))
+    if while_it == "runs":
+        simulation.finish("a@2026-03-02T09:00Z", exited(1))
+    simulation.run_until(NINE + timedelta(minutes=10))
+    assert starts_of(simulation, "a") == ["09:00:00/1"]
+    assert not simulation.state.runs
 
 
 def test_the_longest_ladder_is_climbed_to_its_end() -> None:

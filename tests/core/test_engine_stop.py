@@ -1,4 +1,4 @@
-"""Stop, restart and reload: what one daemon hands to the next, and what new tables change."""
+"""Stop and restart: what one daemon hands to the next."""
 
 from datetime import datetime, timedelta
 from typing import Any
@@ -79,6 +79,15 @@ def test_a_second_or_forced_stop_leaves_no_grace(forces: list[bool]) -> None:
     assert graces(simulation)[-1] == ("a", 0.0)
 
 
+def test_an_attempt_that_is_being_ended_for_its_timeout_stays_timed_out() -> None:
+    simulation = at_nine("0 9 * * * name=a timeout=30s root x\n")
+    simulation.run_until(NINE + 31 * SECOND)
+    simulation.stop()
+    simulation.run_until(NINE + MINUTE)
+    (report,) = simulation.reports("attempt-ended")
+    assert "timed-out: signal 15" in report.text
+
+
 def test_a_stop_ends_once_however_often_it_is_asked_for() -> None:
     simulation = at_nine("0 9 * * * name=a root x\n")
     for _ in range(3):
@@ -101,7 +110,8 @@ def test_a_stop_says_what_it_ends_and_what_is_left() -> None:
 
 def test_nothing_starts_while_stopping() -> None:
     text = "0 9 * * * name=a root x\n0 9 * * * name=b root x\n* * * * * name=c slots=0 root x\n"
-    simulation = at_nine(f"{text}0 9 * * * name=late jitter=30m root x\n", slots=1)
+    text += "0 9 * * * name=late jitter=30m root x\n0 9 * * * name=d jitter=30m slots=0 root x\n"
+    simulation = at_nine(text, slots=1)
     before = simulation.starts()
     simulation.stop()
     simulation.clock.advance(timedelta(minutes=40))
@@ -212,6 +222,57 @@ def test_a_restart_within_a_minute_loses_nothing_and_a_longer_one_says_so_once(
         )
 
 
+WILD_AND_FIXED = "*/30 * * * * name=wild root x\n0,30 9-12 * * * name=fixed root x\n"
+
+
+def before_the_last_daemon(behind: timedelta) -> Simulation:
+    """A daemon that starts that long before 10:00, when another one was still there."""
+    simulation = Simulation(
+        entries_of(WILD_AND_FIXED),
+        start=at("2026-03-02T10:00Z") - behind,
+        script=endless,
+        planned=at("2026-03-02T10:00Z"),
+        stopped=at("2026-03-02T10:00Z"),
+    )
+    simulation.run_until(at("2026-03-02T10:30Z"))
+    return simulation
+
+
+def test_a_clock_that_went_back_between_two_daemons_repeats_no_fixed_entry() -> None:
+    simulation = before_the_last_daemon(timedelta(minutes=31))
+    assert [key for _, key, _ in simulation.starts("fixed")] == ["fixed@2026-03-02T10:30Z"]
+    assert [key for _, key, _ in simulation.starts("wild")] == [
+        "wild@2026-03-02T09:30Z#2",
+        "wild@2026-03-02T10:00Z#2",
+        "wild@2026-03-02T10:30Z",
+    ]
+    (report,) = simulation.reports("clock-stepped")
+    assert report.text == "the clock stands 31m before the time of the last daemon"
+
+
+def test_a_clock_that_was_far_ahead_of_it_silences_nothing() -> None:
+    simulation = before_the_last_daemon(timedelta(hours=3, minutes=1))
+    assert simulation.starts("fixed")[0][1] == "fixed@2026-03-02T09:00Z#2"
+
+
+def test_less_than_a_second_between_two_daemons_is_no_step() -> None:
+    simulation = before_the_last_daemon(timedelta(milliseconds=999))
+    assert [key for _, key, _ in simulation.starts("wild")] == ["wild@2026-03-02T10:30Z"]
+    assert simulation.reports("clock-stepped") == []
+
+
+def test_a_restart_behind_the_high_water_mark_keeps_it() -> None:
+    first = Simulation(entries_of(WILD_AND_FIXED), start=at("2026-03-02T09:59Z"), script=endless)
+    first.run_until(at("2026-03-02T10:01Z"))
+    first.jump_wall(-timedelta(minutes=45))
+    first.run_until(at("2026-03-02T09:40Z"))
+    first.stop()
+    first.run_until(at("2026-03-02T09:41Z"))
+    second = after(first, WILD_AND_FIXED, SECOND)
+    second.run_until(at("2026-03-02T10:30Z"))
+    assert [key for _, key, _ in second.starts("fixed")] == ["fixed@2026-03-02T10:30Z"]
+
+
 def test_a_new_entry_does_not_start_for_a_time_before_it_was_in_a_table() -> None:
     first = at_nine("0 9 * * * name=a root x\n")
     first.finish("a@2026-03-02T09:00Z", exited())
@@ -245,6 +306,23 @@ def test_a_daemon_that_died_runs_no_fire_time_twice() -> None:
     assert starts(second) == []
     second.run_until(NINE + MINUTE)
     assert starts(second) == [("09:01:00", "a@2026-03-02T09:01Z")]
+
+
+def test_what_waits_is_handed_over_in_the_order_in_which_it_fell_due() -> None:
+    simulation = Simulation(
+        entries_of(
+            "0 9 * * * name=going root x\n1 9 * * * name=late root x\n"
+            "0 9 * * * name=z root x\n0 9 * * * name=a root x\n"
+        ),
+        start=START,
+        slots=1,
+        script=lambda _run, _attempt: Act(lasts=None),
+    )
+    simulation.run_until(NINE + timedelta(minutes=1))
+    simulation.stop()
+    simulation.run_until(NINE + timedelta(minutes=2))
+    assert simulation.stopped is not None
+    assert [waiting.label for waiting in simulation.stopped.waiting] == ["z", "a", "late"]
 
 
 # -- @reboot -------------------------------------------------------------------------------------
@@ -297,70 +375,3 @@ def test_a_reboot_entry_that_waited_for_a_slot_starts_once_after_the_next_boot()
         "a@2026-03-02T09:00Z",
         "b@2026-03-02T08:59Z",
     ]
-
-
-# -- reload --------------------------------------------------------------------------------------
-
-
-def test_unchanged_entries_keep_their_next_fire_time_over_a_reload() -> None:
-    text = "0 * * * * name=a root x\n"
-    simulation = at_nine(text)
-    simulation.clock.advance(timedelta(hours=1, minutes=2))  # 10:00 is due and not taken yet
-    simulation.reload(entries_of(f"{text}1 10 * * * name=new root x\n"))
-    assert starts(simulation) == [
-        ("09:00:00", "a@2026-03-02T09:00Z"),
-        ("10:02:00", "a@2026-03-02T10:00Z"),
-    ]
-
-
-def test_what_is_due_before_a_reload_starts_by_the_old_tables() -> None:
-    simulation = at_nine("1 9 * * * name=gone root x\n")
-    simulation.clock.advance(MINUTE)
-    simulation.reload({})
-    assert starts(simulation) == [("09:01:00", "gone@2026-03-02T09:01Z")]
-
-
-def test_what_waits_is_handed_over_in_the_order_in_which_it_fell_due() -> None:
-    simulation = Simulation(
-        entries_of(
-            "0 9 * * * name=going root x\n1 9 * * * name=late root x\n"
-            "0 9 * * * name=z root x\n0 9 * * * name=a root x\n"
-        ),
-        start=START,
-        slots=1,
-        script=lambda _run, _attempt: Act(lasts=None),
-    )
-    simulation.run_until(NINE + timedelta(minutes=1))
-    simulation.stop()
-    simulation.run_until(NINE + timedelta(minutes=2))
-    assert simulation.stopped is not None
-    assert [waiting.label for waiting in simulation.stopped.waiting] == ["z", "a", "late"]
-
-
-def test_waiting_runs_of_entries_that_left_are_dropped_and_running_ones_go_on() -> None:
-    simulation = at_nine(
-        "0 9 * * * name=runs root x\n0 9 * * * name=waits root x\n"
-        "0 9 * * * name=later jitter=30m root x\n0 9 * * * name=stays root x\n",
-        slots=1,
-    )
-    simulation.reload(entries_of("0 9 * * * name=stays root x\n"))
-    assert sorted(
-        report.text.partition("@")[0] for report in simulation.reports("run-dropped")
-    ) == [
-        "later",
-        "waits",
-    ]
-    assert sorted(simulation.state.runs) == ["runs@2026-03-02T09:00Z", "stays@2026-03-02T09:00Z"]
-    assert graces(simulation) == []
-    simulation.finish("runs@2026-03-02T09:00Z", exited())
-    assert [key.partition("@")[0] for _, key in starts(simulation)] == ["runs", "stays"]
-
-
-def test_an_attempt_keeps_the_slots_and_the_grace_it_started_with() -> None:
-    simulation = at_nine("0 9 * * * name=a slots=3 grace=1s root x\n", slots=4)
-    simulation.reload(entries_of("0 9 * * * name=a slots=1 grace=9s root x\n"))
-    assert simulation.state.slots_used == 3
-    simulation.stop()
-    assert graces(simulation) == [("a", 1.0)]
-    simulation.run_until(NINE + MINUTE)
-    assert simulation.state.slots_used == 0

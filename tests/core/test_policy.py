@@ -91,6 +91,7 @@ def test_a_caller_that_knows_of_no_successor_gets_the_same_answer() -> None:
         (WILDCARD, SHORT, ["10:00"], False),
         (WILDCARD, SHORT + SLIGHTLY, [], True),
         ("* * * * *", SHORT + SLIGHTLY, ["10:05"], True),
+        (FIXED, timedelta(minutes=20), ["10:20"], True),
         (FIXED, timedelta(hours=1), ["11:00"], True),
         (WILDCARD, timedelta(hours=1), ["11:00"], True),
         (WILDCARD, timedelta(hours=1, seconds=59), ["11:00"], True),
@@ -132,8 +133,8 @@ OLD = at("2026-03-01T00:00Z")
         (None, None, NOW, None),  # the first start ever
         (None, RECENT, NOW, None),
         (NOW, None, NOW, None),
-        (NOW + SLIGHTLY, None, NOW, None),  # the clock went back meanwhile
-        (NOW + timedelta(days=1), RECENT, NOW, None),
+        (NOW + SLIGHTLY, None, NOW + SLIGHTLY, None),  # the clock went back meanwhile
+        (NOW + timedelta(days=1), RECENT, NOW + timedelta(days=1), None),
         (OLD, RECENT, OLD, None),  # stopped 60 s ago: nothing is lost
         (OLD, NOW, OLD, None),
         (OLD, RECENT - SLIGHTLY, RECENT, OLD),  # stopped longer ago: what is older is missed

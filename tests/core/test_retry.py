@@ -12,8 +12,8 @@ from cronjob.core.retry import (
     NextAttempt,
     after_failure,
     backoff,
+    ladder_over,
     retry_before,
-    too_late,
     worth_retrying,
 )
 from cronjob.core.run import Attempt, Outcome, Run, RunState
@@ -194,6 +194,7 @@ def test_the_jitter_is_part_of_the_fire_time_that_ends_retries() -> None:
         ("retry=1", "09:59:59.999999", 100.0, None),
         ("retry=1", "10:00", 100.0, GaveUp.SUPERSEDED),
         ("retry=1", "10:30", 100.0, GaveUp.SUPERSEDED),
+        ("retry=0", "09:30", 100.0, GaveUp.EXHAUSTED),
         ("retry=1 retry-until=2h", "10:30", 100.0, None),
         ("retry=1 retry-until=2h", "09:00", 7300.0, None),
         ("retry=1 retry-until=2h", "09:00", 7300.5, GaveUp.TOO_LATE),
@@ -202,7 +203,7 @@ def test_the_jitter_is_part_of_the_fire_time_that_ends_retries() -> None:
 def test_a_retry_may_start_until_its_limit(
     fields: str, now: str, monotonic: float, reason: GaveUp | None
 ) -> None:
-    assert too_late(failed_run(fields), at(f"2026-03-02T{now}Z"), monotonic) is reason
+    assert ladder_over(failed_run(fields), at(f"2026-03-02T{now}Z"), monotonic) is reason
 
 
 @pytest.mark.parametrize(

@@ -86,6 +86,9 @@ def test_the_front_of_a_line_leaves_and_the_rest_moves_up() -> None:
 def test_newcomers_stand_where_they_belong() -> None:
     line = Line(places(1, 3, 5, 7)).without(1).joined_by(places(6, 4))
     assert line == Line(places(3, 4, 5, 6, 7))
+    assert line.joined_by(places(9, 8)) == Line(places(3, 4, 5, 6, 7, 8, 9))
+    assert Line().joined_by(places(2, 1)) == Line(places(1, 2))
+    assert line.joined_by(()) == line
 
 
 def test_a_line_has_no_place_behind_its_end() -> None:

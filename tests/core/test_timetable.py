@@ -7,6 +7,7 @@ from cronjob.testing import entries_of
 
 at = datetime.fromisoformat
 NOON = at("2026-03-02T12:00Z")
+HOUR = timedelta(hours=1)
 
 
 def planned(text: str, after: datetime = NOON) -> Timetable:
@@ -219,4 +220,29 @@ def test_new_rules_may_bring_a_gap(columns: str, fire: str) -> None:
     timetable, _ = timetable.take(NOON)
     after, skipped = timetable.planned(entries_of(text, zone=Gapped(1)), NOON)
     assert fire_times(after) == {"a": fire}
+    assert not skipped
+
+
+def test_what_never_fires_is_kept_so_that_a_reload_need_not_look_again() -> None:
+    text = "0 0 30 2 * name=never root x\n0 12 * * * name=noon root x\n"
+    timetable = planned(text)
+    assert fire_times(timetable) == {"never": "never", "noon": "03 12:00"}
+    again, _ = timetable.planned(entries_of(text), NOON + timedelta(days=1))
+    assert fire_times(again) == fire_times(timetable)  # nothing was planned anew
+    assert fire_times(again.replanned(NOON, wildcards_only=False))["never"] == "never"
+
+
+def test_a_last_fire_time_leaves_a_schedule_without_one() -> None:
+    end = at("9998-12-31T23:00Z")
+    timetable, taken = planned("59 23 31 12 * name=last root x\n", end).take(end + HOUR)
+    assert [one.node.labels for one in taken] == [("last",)]
+    assert (timetable.next_at, fire_times(timetable)) == (None, {"last": "never"})
+
+
+def test_new_rules_after_a_step_back_repeat_nothing_of_what_was_taken_together() -> None:
+    text = "0,30 10-12 * * * name=a root true\n"
+    timetable, _ = Timetable().planned(entries_of(text, zone=City(0)), NOON - 3 * HOUR)
+    timetable, _ = timetable.take(NOON)  # all from 10:00 on
+    after, skipped = timetable.planned(entries_of(text, zone=City(0)), NOON - HOUR)
+    assert fire_times(after) == {"a": "02 12:30"}
     assert not skipped

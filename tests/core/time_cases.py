@@ -14,7 +14,7 @@ from cronjob.core.events import Launch
 from cronjob.core.zone import named_zone
 from cronjob.testing import Simulation, entries_of
 
-Happening = Literal["set", "suspended", "late", "rules"]
+Happening = Literal["set", "suspended", "late", "rules", "zone"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -22,7 +22,7 @@ class Disturbance:
     """Something that happens to the machine's clock, to the rules of the zone, or to the daemon."""
 
     at: str  #: the wall time before it
-    by: str  #: how far: `+1h`, `-30m`
+    by: str  #: how far: `+1h`, `-30m`; the name of the other zone, when it is that
     what: Happening = "set"
 
     @property
@@ -56,6 +56,8 @@ def played(case: TimeCase) -> dict[str, str]:
         if disturbance.what == "late":  # time goes by for both clocks, and nobody looks
             simulation.clock.advance(disturbance.length)
             simulation.wake()
+        elif disturbance.what == "zone":
+            simulation.reload(entries_of("".join(lines), zone=disturbance.by))
         elif disturbance.what == "rules":  # the wall clock moves, and real time does not
             ruled = NewRules(case.zone, before, disturbance.length)
             simulation.reload(entries_of("".join(lines), zone=ruled))
@@ -362,6 +364,18 @@ RULES = [
         },
         "What the new rules put into the past is missed, and the journal says so.",
         (Disturbance("2024-06-03 10:00", "+1h", "rules"),),
+    ),
+    TimeCase(
+        "The zone of the system is changed from Berlin to London",
+        "Europe/Berlin", "2024-06-03 09:00", "2024-06-03 12:00",
+        {
+            "30 9 * * *": "Mon 09:30+02:00, Mon 09:30+01:00",
+            "30 10 * * *": "Mon 10:30+01:00",
+            "*/30 * * * *": "Mon 09:30+02:00, Mon 10:00+02:00, Mon 09:30+01:00, Mon 10:00+01:00, "
+            "Mon 10:30+01:00, Mon 11:00+01:00",
+        },
+        "Another zone is another schedule, and it is planned from that moment on.",
+        (Disturbance("2024-06-03 10:00", "Europe/London", "zone"),),
     ),
 ]  # fmt: skip
 
