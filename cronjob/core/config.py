@@ -8,10 +8,10 @@ from dataclasses import dataclass
 from difflib import get_close_matches
 from typing import Literal
 
+from cronjob.core.fields import MOST_SLOTS
 from cronjob.errors import ConfigError, quoted
 
 FileNames = Literal["debian", "cronie"]
-MOST_SLOTS = 65536
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,6 +59,7 @@ KEYS: dict[str, Key] = {
     "tables.spool": Key("spool", "true, false or an absolute path in quotes", _is_spool),
     "tables.file-names": Key("file_names", '"debian" or "cronie"', _is_file_names),
 }
+_LONGEST_SHOWN = 10**18
 _SECTIONS = {name.rpartition(".")[0] for name in KEYS} - {""}
 
 
@@ -107,8 +108,10 @@ def _shown(value: object) -> str:
             return str(value).lower()
         case str():
             return quoted(value)
+        case int() if abs(value) > _LONGEST_SHOWN:
+            return f"a number of {value.bit_length()} bits"  # Python will not write it out
         case int() | float():
-            return quoted(str(value)).strip('"')
+            return str(value)
         case Mapping():
             return "a section"
         case list():

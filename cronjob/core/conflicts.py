@@ -33,7 +33,7 @@ class _Case:
 def conflicts(
     fields: Fields, schedule: Schedule, mailto: str | None, given: Collection[str]
 ) -> Iterator[Conflict]:
-    """All conflicts of the fields that are `given` by the line itself."""
+    """All conflicts of the fields that are `given` by the line itself, `none` being no value."""
     case = _Case(fields, schedule, mailto, given)
     for severity, name, rule in _RULES:
         if name in given and (message := rule(case)):
@@ -49,18 +49,18 @@ def jitter_too_long(fields: Fields, schedule: Schedule) -> str:
 
 
 def _within_nothing(case: _Case) -> str:
-    if case.fields.catchup_within is None or case.fields.catchup is not CatchUp.NONE:
+    if case.fields.catchup is not CatchUp.NONE:
         return ""
     return "catchup-within needs catchup=latest or catchup=all"
 
 
 def _no_retry_in_time(case: _Case) -> str:
     retry, until = case.fields.retry, case.fields.retry_until
-    if not retry.limit or until is None or until >= retry.delay:
+    if not retry.limit or until is None or until >= retry.soonest:
         return ""
     return (
         f"no retry can start: retry-until ends {until} after the first start, "
-        f"and the first retry waits {retry.delay}"
+        f"and the first retry waits {retry.soonest} at least"
     )
 
 
@@ -88,7 +88,7 @@ def _until_next_boot(case: _Case) -> str:
 
 
 def _caught_up_boot(case: _Case) -> str:
-    if case.schedule.reboot and case.fields.catchup is not CatchUp.NONE:
+    if case.schedule.reboot:
         return "@reboot has no fire time that could be missed, so catchup says nothing"
     return ""
 

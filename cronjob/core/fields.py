@@ -21,6 +21,7 @@ SECOND = timedelta(seconds=1)
 DAY = timedelta(days=1)
 MOST_RETRIES = 1000
 MOST_SLOTS = 65536
+SPREAD = 0.1  #: the delay before a retry is drawn from this much below to this much above
 LONGEST_REMEMBERED = 200  #: characters of a value
 
 
@@ -31,6 +32,11 @@ class Retry:
     limit: int = 0  #: attempts beyond the first
     delay: timedelta = 30 * SECOND  #: before the first retry; doubles with each further one
     longest: timedelta = 3600 * SECOND  #: the delay grows no further
+
+    @property
+    def soonest(self) -> timedelta:
+        """The shortest delay that may be drawn before the first retry."""
+        return self.delay * (1 - SPREAD)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,10 +1,12 @@
 """The configuration: every key, every problem at once."""
 
+from datetime import date
 from typing import Any
 
 import pytest
 
-from cronjob.core.config import KEYS, MOST_SLOTS, Config, read_config
+from cronjob.core.config import KEYS, Config, read_config
+from cronjob.core.fields import MOST_SLOTS
 from cronjob.errors import ConfigError
 
 #: One good value for each key that is not its default.
@@ -41,6 +43,17 @@ def test_each_key_has_its_effect_and_no_other(name: str) -> None:
     assert getattr(config, KEYS[name].attribute) == GOOD[name]
 
 
+def test_without_a_file_nothing_of_cron_is_read() -> None:
+    assert Config() == Config(
+        slots=None, crontab=False, cron_d=False, spool=False, file_names="debian"
+    )
+
+
+@pytest.mark.parametrize("spool", [True, False, "/srv/spool"])
+def test_the_spool_is_where_it_always_is_or_where_the_file_says(spool: bool | str) -> None:
+    assert read_config({"tables": {"spool": spool}}).spool == spool
+
+
 @pytest.mark.parametrize("slots", [1, MOST_SLOTS])
 def test_the_limits_of_slots_are_allowed(slots: int) -> None:
     assert read_config({"slots": slots}).slots == slots
@@ -53,6 +66,10 @@ def test_the_limits_of_slots_are_allowed(slots: int) -> None:
         ({"slots": 65537}, "slots is 65537; allowed is a whole number from 1 to 65536"),
         ({"slots": True}, "slots is true; allowed is a whole number from 1 to 65536"),
         ({"slots": 1.5}, "slots is 1.5; allowed is a whole number from 1 to 65536"),
+        (
+            {"slots": -(1 << 99999)},
+            "slots is a number of 100000 bits; allowed is a whole number from 1 to 65536",
+        ),
         ({"slots": "8"}, 'slots is "8"; allowed is a whole number from 1 to 65536'),
         ({"slots": {}}, "slots is a section; allowed is a whole number from 1 to 65536"),
         ({"tables": {"crontab": 1}}, "tables.crontab is 1; allowed is true or false"),
@@ -65,6 +82,16 @@ def test_the_limits_of_slots_are_allowed(slots: int) -> None:
             {"tables": {"file-names": "Debian"}},
             'tables.file-names is "Debian"; allowed is "debian" or "cronie"',
         ),
+        (
+            {"tables": {"spool": "/a\0b"}},
+            r'tables.spool is "/a\x00b"; allowed is true, false or '
+            "an absolute path in quotes",
+        ),
+        (
+            {"slots": date(2027, 1, 1)},
+            "slots is a date or time; allowed is a whole number from 1 to 65536",
+        ),
+        ({"tables": {"slots": 4}}, 'unknown key "tables.slots"; did you mean slots?'),
         ({"slot": 4}, 'unknown key "slot"; did you mean slots?'),
         ({"crontab": True}, 'unknown key "crontab"; did you mean tables.crontab?'),
         ({"table": {"crontab": True}}, 'unknown section "table"; did you mean tables?'),

@@ -29,9 +29,9 @@ SHORTEST = "jitter must be shorter than the shortest interval of the schedule"
         ("*/5 * * * * jitter=5m root x", 12, f"{SHORTEST}, 0:05:00"),
         ("@hourly timeout=1m jitter=2h root x", 19, f"{SHORTEST}, 1:00:00"),
         ("@daily retry=3,10m retry-until=5m root x", 19, "no retry can start: retry-until ends "
-         "0:05:00 after the first start, and the first retry waits 0:10:00"),
-        ("@daily retry-until=29s retry=1 root x", 7, "no retry can start: retry-until ends "
-         "0:00:29 after the first start, and the first retry waits 0:00:30"),
+         "0:05:00 after the first start, and the first retry waits 0:09:00 at least"),
+        ("@daily retry-until=26s retry=1 root x", 7, "no retry can start: retry-until ends "
+         "0:00:26 after the first start, and the first retry waits 0:00:27 at least"),
         ("@daily retry=3 retry-on=0 root x", 15, "retry-on names 0, which ok counts as success"),
         ("@daily retry=3 retry-on=1,70-75 ok=0,64-78 root x", 15,
          "retry-on names 70-75, which ok counts as success"),
@@ -55,12 +55,17 @@ def test_all_contradictions_of_a_line_are_told() -> None:
         "@daily catchup=latest catchup-within=1d root x",
         "@daily catchup-within=1d catchup=all root x",
         "*/5 * * * * jitter=299s root x",
-        "@daily retry=3,10m retry-until=10m root x",
+        "@daily retry=3,10m retry-until=9m root x",
         "@daily retry=3,10m retry-until=next root x",
         "@daily retry=3 retry-on=1-255 ok=0,75 root x",
         "@daily retry=3 retry-on=timeout root x",
         "@daily retry=none root x",
         "@daily slots=0 root x",
+        "@daily slots=0 priority=0 root x",
+        "@daily priority=5 root x",
+        "@daily slots=2 priority=5 root x",
+        "@reboot slots=1 priority=5 root x",
+        "@reboot catchup=none root x",
         "@reboot retry=3 retry-until=1h jitter=2d root x",
     ],
 )
@@ -75,6 +80,8 @@ def test_fields_that_go_together_are_no_problem(line: str) -> None:
         ("@daily retry=0 retry-on=75 root x", 15, "retry-on says nothing without retry"),
         ("@daily retry-on=75 root x", 7, "retry-on says nothing without retry"),
         ("@daily retry-until=1h root x", 7, "retry-until says nothing without retry"),
+        ("@daily retry-until=1s root x", 7, "retry-until says nothing without retry"),
+        ("@reboot retry-until=next root x", 8, "retry-until says nothing without retry"),
         ("@reboot catchup=all root x", 8,
          "@reboot has no fire time that could be missed, so catchup says nothing"),
         ("@reboot retry=2 retry-until=next root x", 16,
@@ -145,12 +152,12 @@ def test_a_default_jitter_leaves_out_the_entries_that_it_does_not_fit() -> None:
 def test_a_retry_that_a_default_bound_rules_out_is_a_warning() -> None:
     assert told("@defaults retry-until=5m\n@daily retry=3,10m root x\n") == [
         "t:2:8: warning: no retry can start: retry-until ends 0:05:00 after the first start, "
-        "and the first retry waits 0:10:00"
+        "and the first retry waits 0:09:00 at least"
     ]
 
 
 def test_a_bound_of_the_line_that_rules_out_the_default_retry_is_an_error() -> None:
     assert told("@defaults retry=3,10m\n@daily retry-until=5m root x\n") == [
         "t:2:8: no retry can start: retry-until ends 0:05:00 after the first start, "
-        "and the first retry waits 0:10:00"
+        "and the first retry waits 0:09:00 at least"
     ]

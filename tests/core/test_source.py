@@ -54,7 +54,14 @@ def test_a_name_is_that_of_a_table_by_the_rule_of_its_directory(
 
 @pytest.mark.parametrize(
     ("name", "table"),
-    [("ann", True), ("a.b", True), ("tmp.4711", False), (".x", False), ("ann~", False)],
+    [
+        ("ann", True),
+        ("a.b", True),
+        ("#ann", False),
+        ("tmp.4711", False),
+        (".x", False),
+        ("ann~", False),
+    ],
 )
 def test_in_the_spool_what_crontab_leaves_is_no_table(name: str, table: bool) -> None:
     assert (SPOOL_NAMES.why_skipped(name) == "") is table
