@@ -2,6 +2,7 @@
 
 import re
 import shlex
+from bisect import bisect
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -29,7 +30,9 @@ _WRAPPERS = frozenset(
 _BUILDERS = frozenset(("make", "gmake", "ninja", "cargo"))
 _KEEPS_JOBSERVER = frozenset(("cargo",))  # it ignores -j beside a jobserver
 _JOBS = re.compile(r"-[bikqrstwBSn]*j(\d*)|--jobs(?:=(\d+))?", re.ASCII)
-_MAKEFLAGS_JOBS = re.compile(r"(?:^|[\s\"'])-?(?:[bikqrstwBSn]*j|-jobs=?)(\d*)", re.ASCII)
+_MAKEFLAGS_JOBS = re.compile(
+    r"(?:^|[\s\"'])-?(?:[bikqrstwBSn]*j|-jobs=?)(?:\s+(?=\d))?(\d*)", re.ASCII
+)
 _PLAIN_PATH = re.compile(r"/[\w./+-]+", re.ASCII)
 
 
@@ -101,6 +104,9 @@ class _Parallel(NamedTuple):
     flag: str  #: as written
     number: int | None  #: None: no limit, or one that only the shell knows
 
+    def __str__(self) -> str:
+        return f"{self.builder} {'' if self.flag.startswith('-') else 'with '}{self.flag}"
+
 
 def parallel_build(entry: Entry, subject: Subject) -> Found | None:
     """`make -j8` starts more at once than the slots of its run."""
@@ -112,7 +118,7 @@ def parallel_build(entry: Entry, subject: Subject) -> Found | None:
     if slots.auto:
         if builder in _KEEPS_JOBSERVER:
             return None
-        message = f"{builder} {flag} leaves the jobserver of slots=auto; write {builder} without it"
+        message = f"{found} leaves the jobserver of slots=auto; write {builder} without it"
     elif slots.count > 1 and (number is None or number <= slots.count):
         return None
     else:
@@ -120,7 +126,7 @@ def parallel_build(entry: Entry, subject: Subject) -> Found | None:
         where = "move the entry to a cronjob table and write" if subject.table.classic else "write"
         instead = f"{where} slots=auto and {builder} without {flag}"
         limit = f", or slots={number}" if number else ""
-        message = f"{builder} {flag} starts {many} commands at once and the run holds {held}"
+        message = f"{found} starts {many} commands at once and the run holds {held}"
         message = f"{message}; {instead}{limit}"
     return Found(_at(entry, subject, builder), message)
 
@@ -137,10 +143,10 @@ def _parallel(entry: Entry) -> _Parallel | None:
                 makeflags = match[2]
         if index < len(words) and (builder := words[index].rsplit("/", 1)[-1]) in _BUILDERS:
             if found := _jobs_option(builder, words[index + 1 :]):
-                return found
+                return found if found.number != 1 else None
             match = _MAKEFLAGS_JOBS.search(makeflags)
             if match and match[1] != "1" and builder in ("make", "gmake"):
-                flag = f"with MAKEFLAGS={printable(makeflags[:40])}"
+                flag = f"MAKEFLAGS={printable(makeflags[:40])}"
                 return _Parallel(builder, flag, int(match[1][:9]) if match[1] else None)
     return None
 
@@ -167,19 +173,20 @@ def _program(words: list[str]) -> int:
 
 
 def _jobs_option(builder: str, arguments: list[str]) -> _Parallel | None:
+    """The last one, which is the one that counts."""
+    found: _Parallel | None = None
     for word, following in pairwise([*arguments, ""]):
         match = _JOBS.fullmatch(word)
         if match is None:
             if word.startswith("-j"):  # -j$(nproc): the shell knows the number
-                return _Parallel(builder, "-j", None)
+                found = _Parallel(builder, "-j", None)
             continue
         digits = match[1] or match[2] or ""
         flag = word
         if not digits and following.isdecimal():
             digits, flag = following, f"{word} {following}"
-        number = int(digits[:9]) if digits else None
-        return None if number == 1 else _Parallel(builder, flag, number)
-    return None
+        found = _Parallel(builder, flag, int(digits[:9]) if digits else None)
+    return found
 
 
 def missing_program(entry: Entry, subject: Subject) -> Found | None:
@@ -206,13 +213,18 @@ def runs_elsewhere(entry: Entry, subject: Subject) -> Found | None:
 
 
 def repeated(entry: Entry, subject: Subject) -> Found | None:
-    """The same schedule, user and command stand in the table twice."""
+    """The same schedule, user and command stand in the table twice, below the same settings."""
     first = subject.first[likeness(entry)]
-    if first is entry:
+    if first is entry or _settings_above(first, subject) != _settings_above(entry, subject):
         return None
     return Found(
         subject.column_at(entry), f"the same as line {first.line}, so it runs twice; remove one"
     )
+
+
+def _settings_above(entry: Entry, subject: Subject) -> int:
+    """How many: what a command does may depend on them."""
+    return bisect(subject.table.settings, entry.line, key=lambda setting: setting.line)
 
 
 def _at(entry: Entry, subject: Subject, text: str) -> int:

@@ -52,6 +52,8 @@ def mail_addresses(setting: Setting, subject: Subject) -> Found | None:
     """Addresses are separated by commas."""
     if setting.name not in ("MAILTO", "MAILFROM") or _COMMENT.search(setting.value):
         return None
+    if "<" in setting.value:
+        return None  # a name before an address has blanks of its own
     if len(_AFTER_COMMA.sub(",", setting.value).replace(";", " ").split()) < 2:
         return None
     message = f"{quoted(setting.value)} is no list of addresses; separate them by commas"
@@ -106,7 +108,7 @@ def missing_home(setting: Setting, subject: Subject) -> Found | None:
     value = setting.value
     if setting.name != "HOME" or not value.startswith("/") or subject.surroundings.folder(value):
         return None
-    message = f"there is no folder {quoted(value)}; commands start in / instead"
+    message = f"there is no directory {quoted(value)}; commands start in / instead"
     return _found(setting, subject, message)
 
 

@@ -9,7 +9,6 @@ from cronjob.core.clockchange import ClockChange, next_change
 from cronjob.core.columns import DAY_OF_MONTH, DAY_OF_WEEK, HOUR, MINUTE, UNITS, Column
 from cronjob.core.entry import Entry
 from cronjob.core.lint.subject import Found, Subject
-from cronjob.core.retry import SPREAD
 from cronjob.core.schedule import Schedule
 from cronjob.core.walltimes import WallTimes
 from cronjob.core.words import MONTHS, WEEKDAYS, lasting, listed, ordinal
@@ -73,10 +72,14 @@ def either_day(entry: Entry, subject: Subject) -> Found | None:
     dom, dow = entry.schedule.columns[2], entry.schedule.columns[4]
     if dom.star or dow.star:
         return None
-    if len(dom.values) == 31 or len(dow.values) == 7:
-        message = "fires every day: a day that matches one of its day columns is enough"
-        return Found(subject.column_at(entry, 2), f"{message}; write * for the other one")
     written = entry.schedule.text.split()
+    if len(dom.values) == 31 or len(dow.values) == 7:
+        every = 2 if len(dom.values) == 31 else 4
+        message = (
+            f"fires every day: {quoted(written[every])} matches each, and one of the day columns "
+            "is enough; write * in its place, and the other one decides"
+        )
+        return Found(subject.column_at(entry, every), message)
     message = (
         f"fires on each day that matches {quoted(written[2])} or {quoted(written[4])}, "
         f"not only where both do; {_both(dom, dow, classic=subject.table.classic)}"
@@ -95,7 +98,7 @@ def both_days(entry: Entry, subject: Subject) -> Found | None:
     message = (
         f"fires only on days that match {quoted(written[2])} and {quoted(written[4])} both, "
         f"because the first begins with *; for days that match either "
-        f"write {_without_star(written[2], 2)}"
+        f"write {_without_star(entry, 2)}"
     )
     return Found(subject.column_at(entry, 2), message)
 
@@ -107,11 +110,12 @@ def every_minute(entry: Entry, subject: Subject) -> Found | None:
     minute, hour = entry.schedule.columns[:2]
     if not minute.full or any((value + 1) % 24 in hour.values for value in hour.values):
         return None
-    first = hour.values[0]
-    message = (
-        f"starts 60 times, at every minute from {first:02}:00 to {first:02}:59; "
-        "write 0 for the minute to start once"
-    )
+    first, hours = hour.values[0], len(hour.values)
+    when = f"at every minute from {first:02}:00 to {first:02}:59"
+    if hours > 1:
+        when += f", and so in {hours} hours"
+    once = "once" if hours == 1 else "once in each of them"
+    message = f"starts {60 * hours} times a day, {when}; write 0 for the minute to start {once}"
     return Found(subject.column_at(entry, 0), message)
 
 
@@ -146,7 +150,7 @@ def clock_change(entry: Entry, subject: Subject) -> Found | None:
     if not effects:
         return None
     starred = [index for index in (0, 1) if schedule.columns[index].star]
-    fixed = [_without_star(schedule.text.split()[index], index) for index in starred]
+    fixed = [_without_star(entry, index) for index in starred]
     names = [UNITS[index].label for index in starred]
     instead = listed([f"{text} for the {name}" for text, name in zip(fixed, names, strict=True)])
     return Found(
@@ -174,12 +178,11 @@ def no_retry(entry: Entry, subject: Subject) -> Found | None:
     retry, schedule = entry.fields.retry, entry.schedule
     if not retry.limit or entry.fields.retry_until is not None:
         return None
-    delay = retry.delay * (1 - SPREAD)
     shortest = schedule.shortest_interval()
-    if shortest is None or delay < shortest:
+    if shortest is None or retry.soonest < shortest:
         return None
     longest = _longest_interval(schedule, subject.surroundings.now)
-    if longest is None or delay < longest:
+    if longest is None or retry.soonest < longest:
         return None
     message = (
         f"no retry can start: the first comes {lasting(retry.delay)} after a failure, and a retry "
@@ -211,9 +214,12 @@ def _both(dom: Column, dow: Column, *, classic: bool) -> str:
     return f"for {what} write * for the day of month and {day}#{week} for the day of week"
 
 
-def _without_star(text: str, index: int) -> str:
+def _without_star(entry: Entry, index: int) -> str:
     """The same values in a column that does not begin with `*`."""
-    unit = UNITS[index]
+    unit, values = UNITS[index], entry.schedule.columns[index].values
+    if len(values) == 1:
+        return str(values[0])
+    text = entry.schedule.text.split()[index]
     return f"{unit.low}-{unit.top}{text.removeprefix('*')}"
 
 

@@ -90,6 +90,8 @@ def user_in_command(entry: Entry, subject: Subject) -> Found | None:
         return None
     if not _exists(words[0], subject) or subject.surroundings.program(words[0]):
         return None
+    if words[1].startswith("-"):
+        return None  # an option, so what stands before it is a program, be it there or not
     message = (
         f"the command begins with {quoted(words[0])}, an account; "
         "a user table has no user column: its owner runs everything"
