@@ -11,13 +11,17 @@ import os
 import sys
 from collections.abc import Callable, Sequence
 
+from cronjob.errors import printable
+
 TABLE = "/etc/cronjob.tab"
 CONFIG = "/etc/cronjob.toml"
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Run one verb; the result is the exit code."""
-    options = _parser().parse_args(arguments)
+    if sys.stderr is None:  # descriptor 2 is closed, and `print` would take standard output
+        sys.stderr = open(os.devnull, "w", encoding="utf-8")  # noqa: SIM115 - to the very end
+    options = _options(arguments)
     if isinstance(sys.stdout, io.TextIOWrapper):
         # A table may hold characters that the locale cannot say.
         sys.stdout.reconfigure(errors="backslashreplace")
@@ -35,6 +39,17 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return 130
     return code
+
+
+def _options(arguments: Sequence[str] | None) -> argparse.Namespace:
+    """What the command line says; an error ends the program with 2."""
+    parser = _parser()
+    options, rest = parser.parse_known_args(arguments)
+    if rest:
+        unquoted = "; a schedule is one argument in quotes, like '30 2 * * *'"
+        hint = unquoted if "subject" in options else ""
+        parser.error(f"unrecognized arguments: {printable(' '.join(rest))}{hint}")
+    return options
 
 
 def _discard_output() -> None:

@@ -1,24 +1,22 @@
 """Which schedule an argument means: five columns, an @name, or the label of an entry."""
 
 import argparse
-import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import tzinfo
 from difflib import get_close_matches
 
 from cronjob.cli.sources import read_tables
+from cronjob.cli.zones import zone_option
 from cronjob.core.entry import Entry, label_entries
-from cronjob.core.fields import NAME
 from cronjob.core.schedule import Schedule
 from cronjob.core.words import counted
-from cronjob.core.zone import named_zone
-from cronjob.errors import CronjobError, quoted
+from cronjob.errors import CronjobError, ScheduleError, quoted
 from cronjob.host.clock import system_zone
 from cronjob.host.identity import host_identity
 
-_LABEL = re.compile(rf"{NAME}(?:~\d+)*", re.ASCII)
+_COLUMNS = 5
 
 
 class UnknownEntryError(CronjobError):
@@ -38,18 +36,29 @@ class Subject:
 def find_subject(options: argparse.Namespace) -> Subject:
     """The schedule that `options.subject` means: an entry's, or columns in the zone `options.tz`.
 
-    What looks like a label is one; columns have blanks or begin with @ or *.  What is wrong with
-    the tables goes to standard error.  Raises `ScheduleError` for bad columns or a bad zone, and
+    Columns have blanks or begin with @ or *; all else is a label.  What is wrong with the tables
+    goes to standard error.  Raises `ScheduleError` for bad columns or a bad zone, and
     `UnknownEntryError`.
     """
-    text, zone = options.subject, named_zone(options.tz) if options.tz else None
-    if not _LABEL.fullmatch(text):
-        return Subject(Schedule.parse(text, zone=zone or _system_zone(), seed=host_identity()))
+    text, zone = options.subject, None if options.tz is None else zone_option(options.tz)
+    if text[:1] in ("@", "*") or len(text.split()) != 1:
+        return Subject(_schedule(text, zone or _system_zone()))
     tables, _ = read_tables(options)
     entries = label_entries(tables)
     if text not in entries:
         raise UnknownEntryError(_unknown(text, entries))
     return Subject(entries[text].schedule, text, entries[text], zone)
+
+
+def _schedule(text: str, zone: tzinfo) -> Schedule:
+    try:
+        return Schedule.parse(text, zone=zone, seed=host_identity())
+    except ScheduleError as error:
+        if len(text.split()) <= (1 if text.startswith("@") else _COLUMNS):
+            raise
+        raise ScheduleError(
+            f"{error}, without the fields, the user and the command of a line; --tz names the zone"
+        ) from None
 
 
 def _system_zone() -> tzinfo:
@@ -59,10 +68,17 @@ def _system_zone() -> tzinfo:
     return zone
 
 
-def _unknown(label: str, entries: Mapping[str, Entry]) -> str:
+def nearest_label(label: str, labels: Collection[str]) -> str | None:
+    """The label that was probably meant: one that begins so, as drawn names do, or a slip."""
+    longer = sorted(known for known in labels if label and known.startswith(label))
+    close = longer or get_close_matches(label, labels, n=1)
+    return close[0] if close else None
+
+
+def _unknown(label: str, entries: Collection[str]) -> str:
     number = counted(len(entries), "entry", "entries")
-    close = get_close_matches(label, entries, n=1)
-    known = f"; the nearest of {number} is {close[0]}" if close else f" among {number}"
+    near = nearest_label(label, entries)
+    known = f"; the nearest of {number} is {near}" if near else f" among {number}"
     return (
         f"no entry is called {quoted(label)}{known}; cronjob list shows them all, and a schedule "
         "is one argument in quotes, like '30 2 * * *'"

@@ -11,7 +11,7 @@ from cronjob.core.source import PLACES, Places
 from cronjob.daemon import Daemon, Options
 from cronjob.errors import ConfigError, HeldError, LaunchError
 from cronjob.host.clock import SystemClock
-from cronjob.host.journal import open_journal
+from cronjob.host.journal import SOCKET, open_journal
 from cronjob.host.lock import hold, prepare_directory
 from cronjob.host.systemd import missing
 
@@ -33,6 +33,9 @@ def run_daemon(arguments: argparse.Namespace, places: Places = PLACES) -> int:
         slots=arguments.slots,
         default_slots=default_slots(),
     )
+    if arguments.log == "journal" and not os.path.exists(SOCKET):
+        text = f"warning: there is no {SOCKET}, and what is logged is lost until there is"
+        print(f"cronjob: {text}", file=sys.stderr)
     locks = []
     try:
         for directory, purpose in ((options.state, "state"), (options.runtime, "runtime")):

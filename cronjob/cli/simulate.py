@@ -3,15 +3,16 @@
 import argparse
 import json
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta, tzinfo
-from difflib import get_close_matches
 
 from cronjob.cli.columns import aligned
 from cronjob.cli.instants import parse_instant
+from cronjob.cli.lookup import nearest_label
 from cronjob.cli.service import default_slots
 from cronjob.cli.sources import origin_of, read_tables
+from cronjob.cli.zones import zone_option
 from cronjob.core.chronicle import Chronicle, Occurrence, Tally, unfinished, zulu
 from cronjob.core.entry import Entry, label_entries
 from cronjob.core.fields import FieldError, parse_duration
@@ -19,7 +20,6 @@ from cronjob.core.run import Attempt, Run
 from cronjob.core.simulation import Act, Simulation, exited
 from cronjob.core.source import PLACES, Places
 from cronjob.core.words import counted, seconds
-from cronjob.core.zone import named_zone
 from cronjob.errors import ConfigError, CronjobError, ScheduleError, quoted
 from cronjob.host.clock import system_zone
 
@@ -215,7 +215,7 @@ def _members(tally: Tally) -> dict[str, object]:
 
 def _wishes(options: argparse.Namespace, entries: Mapping[str, Entry]) -> Wishes:
     """Read the options.  Raises `ScheduleError` and `WishError`."""
-    zone = named_zone(options.tz) if options.tz else system_zone()[0]
+    zone = system_zone()[0] if options.tz is None else zone_option(options.tz)
     start = parse_instant(options.start, zone, "--from")
     end = parse_instant(options.end, zone, "--to")
     if end <= start:
@@ -269,11 +269,11 @@ def _duration(text: str, option: str, whole: str) -> timedelta:
         ) from None
 
 
-def _known(label: str, option: str, labels: Iterable[str]) -> str:
+def _known(label: str, option: str, labels: Collection[str]) -> str:
     if label in labels:
         return label
-    close = get_close_matches(label, labels := list(labels), n=1)
-    hint = f"; did you mean {close[0]}?" if close else ""
+    near = nearest_label(label, labels)
+    hint = f"; did you mean {near}?" if near else ""
     entries = counted(len(labels), "entry", "entries")
     raise WishError(f"{option}: no entry is called {quoted(label)}{hint} ({entries})")
 

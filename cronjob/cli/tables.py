@@ -3,10 +3,11 @@
 import argparse
 import json
 from datetime import datetime
+from typing import NamedTuple
 
 from cronjob.cli.columns import aligned
 from cronjob.cli.sources import read_tables
-from cronjob.core.entry import Entry
+from cronjob.core.entry import Entry, label_entries
 from cronjob.core.schedule import FireTime
 from cronjob.core.source import PLACES, Places
 from cronjob.core.zone import zone_name
@@ -14,14 +15,22 @@ from cronjob.errors import printable
 from cronjob.host.clock import SystemClock
 
 
+class Row(NamedTuple):
+    """An entry as it is listed."""
+
+    label: str  #: by which the other verbs and the log call it
+    entry: Entry
+    fire: FireTime | None  #: its next start; None when there is none
+
+
 def list_entries(options: argparse.Namespace, places: Places = PLACES) -> int:
     """Show every entry; problems go to standard error."""
     tables, code = read_tables(options, places)
-    entries = [entry for table in tables for entry in table.entries]
     now = SystemClock().now()
-    rows = [(entry, next_start(entry, now)) for entry in entries]
+    labelled = label_entries(tables).items()
+    rows = [Row(label, entry, next_start(entry, now)) for label, entry in labelled]
     if options.next:
-        rows.sort(key=lambda row: (row[1] is None, row[1].at if row[1] else now))
+        rows.sort(key=lambda row: (row.fire is None, row.fire.at if row.fire else now))
     text = _as_json(rows) if options.json else _as_text(rows, places=len(tables) > 1)
     print(text, end="")
     return code
@@ -32,11 +41,11 @@ def next_start(entry: Entry, now: datetime) -> FireTime | None:
     return entry.schedule.next(now - entry.start_delay)
 
 
-def _as_text(rows: list[tuple[Entry, FireTime | None]], *, places: bool) -> str:
+def _as_text(rows: list[Row], *, places: bool) -> str:
     """The rows in columns; `places` says where each entry stands."""
     place = ["PLACE"] if places else []
     lines = [["NEXT", "ZONE", "SCHEDULE", "USER", "NAME", *place, "COMMAND"]]
-    for entry, fire in rows:
+    for label, entry, fire in rows:
         zone = entry.schedule.zone
         lines.append(
             [
@@ -44,7 +53,7 @@ def _as_text(rows: list[tuple[Entry, FireTime | None]], *, places: bool) -> str:
                 zone_name(zone),
                 entry.schedule.text,
                 printable(entry.user or ""),
-                entry.name,
+                label,
                 *([entry.place] if places else []),
                 printable(entry.command),
             ]
@@ -56,10 +65,10 @@ def _never(entry: Entry) -> str:
     return "at boot" if entry.schedule.reboot else "never"
 
 
-def _as_json(rows: list[tuple[Entry, FireTime | None]]) -> str:
+def _as_json(rows: list[Row]) -> str:
     entries = [
         {
-            "name": entry.name,
+            "name": label,
             "schedule": entry.schedule.text,
             "zone": zone_name(entry.schedule.zone),
             "user": entry.user,
@@ -71,6 +80,6 @@ def _as_json(rows: list[tuple[Entry, FireTime | None]]) -> str:
             "next": fire.at.isoformat().replace("+00:00", "Z") if fire else None,
             "start_delay": entry.start_delay.total_seconds(),
         }
-        for entry, fire in rows
+        for label, entry, fire in rows
     ]
     return json.dumps(entries, indent=2) + "\n"

@@ -3,7 +3,7 @@
 Nothing is kept but the counts, so a simulation of years needs no more memory than one of a day.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
@@ -14,7 +14,7 @@ from cronjob.core.run import Outcome, Run, RunState
 from cronjob.core.simulation import Simulation
 from cronjob.core.words import counted, seconds
 
-_SHOWN_LATE = timedelta(seconds=1)  # a start so much after its fire time says so
+_SHOWN_LATE = timedelta(seconds=1)  # a start so far from its fire time says so
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -126,8 +126,9 @@ class Chronicle:
             *(("first", zulu(row.first)), ("last", zulu(row.last))),
             *(("count", row.count), ("reason", row.why)),
         )
-        span = f"of {row.first:%F %T}Z" + (f" to {row.last:%F %T}Z" if row.count > 1 else "")
-        text = f"missed {counted(row.count, 'fire time')}, {span}: {row.why}"
+        first, last = (f"{at:%F %T}Z" for at in (row.first, row.last))
+        span = f"of {first}" if row.count == 1 else f"from {first} to {last}"
+        text = f"missed {counted(row.count, 'fire time')} {span}: {row.why}"
         for label in row.labels:
             self._tally(label).missed += row.count
             self.tell(Occurrence(event="missed", at=at, name=label, text=text, details=details))
@@ -151,14 +152,22 @@ def _how_started(at: datetime, run: Run, overlapped: int) -> list[str]:
         wall = fire.at.astimezone(run.entry.schedule.zone)
         if wall.replace(tzinfo=None, fold=0) != fire.nominal:
             parts.append(f"asked for {fire.nominal:%H:%M}")
-        late = at - fire.at - timedelta(seconds=attempt.waited)
-        if late >= _SHOWN_LATE:
-            parts.append(f"{seconds(late.total_seconds())} after its fire time")
+        parts += _how_late(at - fire.at, run)
     if attempt.waited >= 0.001:
         parts.append(f"waited {seconds(attempt.waited)} for a slot")
     if overlapped:
         parts.append(f"overlaps {counted(overlapped, 'earlier run')}")
     return parts
+
+
+def _how_late(late: timedelta, run: Run) -> Iterator[str]:
+    """How far a start is from its fire time, where that is not the wait for slots."""
+    if late <= -_SHOWN_LATE:  # the clock went back while it waited
+        yield f"{seconds(-late.total_seconds())} before its fire time"
+    late -= timedelta(seconds=run.attempt.waited)
+    if late >= _SHOWN_LATE:
+        why = " (jitter)" if late - run.entry.start_delay < _SHOWN_LATE else ""
+        yield f"{seconds(late.total_seconds())} after its fire time{why}"
 
 
 _NUMBERS = {"attempt": int, "exit_status": int, "seconds": float}

@@ -7,6 +7,7 @@ import pytest
 
 import cronjob as package
 from cronjob.cli import _parser, main
+from cronjob.host.journal import SOCKET
 from tests.cli.command import cronjob, shell
 
 VERBS = ("daemon", "list", "next", "explain", "simulate", "check")
@@ -67,6 +68,24 @@ def test_a_wrong_command_line_is_exit_status_2_and_shows_the_usage(
     assert captured.err.startswith("usage: cronjob")
 
 
+@pytest.mark.parametrize("verb", ["next", "explain"])
+def test_a_schedule_without_quotes_is_answered_with_a_word_on_quotes(
+    verb: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main([verb, "30", "2", "*", "*", "*"])
+    assert ended.value.code == 2
+    words = "unrecognized arguments: 2 * * *; a schedule is one argument in quotes, like '30 2 * *"
+    assert words in capsys.readouterr().err
+
+
+def test_the_word_on_quotes_is_for_schedules_only(capsys: pytest.CaptureFixture[str]) -> None:
+    with pytest.raises(SystemExit) as ended:
+        main(["list", "backup"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.endswith("error: unrecognized arguments: backup\n")
+
+
 @pytest.mark.parametrize(
     "verb",
     [
@@ -108,6 +127,20 @@ def test_a_closed_output_leaves_the_exit_status_alone(
     ended = shell('"$@" >&-', *verb, _table(tmp_path, "* * * * * root true\n"))
     assert ended.returncode == 0
     assert ended.stderr == b""
+
+
+def test_what_belongs_on_a_closed_standard_error_does_not_go_to_the_output(tmp_path: Path) -> None:
+    ended = shell('"$@" 2>&-', "list", "--json", "--table", _table(tmp_path, "61 * * * * a b\n"))
+    assert ended.returncode == 1
+    assert ended.stdout == b"[]\n"
+
+
+def test_a_daemon_whose_log_nobody_keeps_says_so(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    state = ("--state", str(tmp_path / "file"))  # no directory, so that it ends at once
+    ended = cronjob("daemon", "--log", "journal", *state)
+    assert ended.returncode == 1
+    assert (b"what is logged is lost" in ended.stderr) is not Path(SOCKET).exists()
 
 
 def test_a_closed_standard_input_is_a_table_that_cannot_be_read() -> None:

@@ -44,6 +44,20 @@ def _entries(output: str) -> list[dict[str, Any]]:
     return loaded
 
 
+def test_namesakes_of_two_tables_are_listed_as_the_other_verbs_call_them(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    tables = (_write(tmp_path, "@daily name=x root true\n", name) for name in ("a.tab", "b.tab"))
+    options = [word for table in tables for word in ("--table", table)]
+    assert main(["list", "--json", *options]) == 0
+    names = [entry["name"] for entry in _entries(capsys.readouterr().out)]
+    assert names == ["x", "x~2"]
+    assert all(main(["next", name, *options]) == 0 for name in names)
+    capsys.readouterr()
+    assert main(["list", *options]) == 0
+    assert "  x~2   " in capsys.readouterr().out
+
+
 def test_the_text_has_a_head_and_one_aligned_line_for_each_entry(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

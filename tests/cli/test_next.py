@@ -216,6 +216,9 @@ def test_the_jitter_of_an_entry_is_shown(table: str, capsys: pytest.CaptureFixtu
         ("bakcup", 'no entry is called "bakcup"; the nearest of 4 entries is backup; '),
         ("zzz", 'no entry is called "zzz" among 4 entries; '),
         ("backup~2", "; the nearest of 4 entries is backup; "),
+        ("back", "; the nearest of 4 entries is backup; "),
+        ("5,10", 'no entry is called "5,10" among 4 entries; '),
+        ("b\u00e4ckup", "; the nearest of 4 entries is backup; "),
     ],
 )
 def test_an_unknown_entry_is_exit_status_1_with_the_nearest(
@@ -296,8 +299,13 @@ def test_a_schedule_that_never_fires_is_exit_status_1(capsys: pytest.CaptureFixt
         (["* * * *"], "has 4 columns"),
         (["* * * * * *"], "has 6 columns"),
         ([""], "has 0 columns"),
+        (["30 2 * * *  root  true"], "7 columns; allowed are five (minute hour day-of-month month"),
+        (["30 2 * * * tz=UTC"], "or an @name, without the fields, the user and the command of a"),
+        (["@daily root true"], "without the fields, the user and the command of a line; --tz"),
         (["@fortnightly"], "is not a known name"),
-        (["--tz", "Mars/Olympus", "@daily"], 'unknown time zone "Mars/Olympus"'),
+        (["--tz", "", "@daily"], '--tz: unknown time zone ""; allowed are names like'),
+        (["--tz", "Mars/Olympus", "@daily"], '--tz: unknown time zone "Mars/Olympus"'),
+        (["--tz", "berlin", "@daily"], "like Europe/Paris; did you mean Europe/Berlin?"),
         (["--tz", "\x1b[2J", "@daily"], r'unknown time zone "\x1b[2J"'),
     ],
 )

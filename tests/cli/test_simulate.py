@@ -143,11 +143,29 @@ def test_missed_fire_times_are_one_line_for_each_entry(table: Path) -> None:
     lines = simulated(table, "--step-clock", "2026-03-02T05:30=+10h")
     missed = [line[16:] for line in lines if "fire time" in line[:60]]
     assert missed == [
-        ":00+00:00  hourly  missed 10 fire times, of 2026-03-02 06:00:00Z to 2026-03-02 15:00:00Z: "
-        "woken 9h 30m late",
-        ":00+00:00  nine    missed 1 fire time, of 2026-03-02 09:00:00Z: woken 9h 30m late",
+        ":00+00:00  hourly  missed 10 fire times from 2026-03-02 06:00:00Z to 2026-03-02 15:00:00Z:"
+        " woken 9h 30m late",
+        ":00+00:00  nine    missed 1 fire time of 2026-03-02 09:00:00Z: woken 9h 30m late",
     ]
     assert "11 fire times missed" in lines[-2]
+
+
+def test_a_start_that_jitter_delays_says_so(tmp_path: Path) -> None:
+    path = tmp_path / "jitter.tab"
+    path.write_text("0 9 * * * name=nine jitter=3h root true\n")
+    words, why = simulated(path)[0].split(" after its fire time")
+    assert "  nine  starts, " in words
+    assert why == " (jitter)"
+    path.write_text("0 9 * * * name=nine jitter=1m root true\n")
+    late = simulated(path, "--step-clock", "2026-03-02T08:59=+10m")
+    assert late[1].endswith("  nine  starts, 9m after its fire time")
+
+
+def test_a_start_that_the_clock_puts_before_its_fire_time_says_so(table: Path) -> None:
+    options = ("--slots", "1", "--lasts", "30m", "--step-clock", "2026-03-02T09:10=-1h")
+    started = [line for line in simulated(table, *options) if "before its fire time" in line]
+    words = "hourly  starts, 30m before its fire time, waited 30m for a slot"
+    assert started == [f"2026-03-02 08:30:00+00:00  {words}"]
 
 
 def test_an_entry_that_is_wider_than_the_pool_is_told_as_not_run(tmp_path: Path) -> None:
@@ -258,7 +276,8 @@ def test_the_same_input_gives_the_same_output(table: Path) -> None:
         (["--to", "2099-03-01"], '--to "2099-03-01" is more than 50 years after --from'),
         (["--to", "tomorrow"], '--to "tomorrow" is not understood; allowed are a date like'),
         (["--from", "2026-02-30"], '--from "2026-02-30" is not understood'),
-        (["--tz", "Mars/Olympus"], 'unknown time zone "Mars/Olympus"'),
+        (["--tz", "Mars/Olympus"], '--tz: unknown time zone "Mars/Olympus"'),
+        (["--tz", ""], '--tz: unknown time zone ""'),
         (["--fail", "nin=2"], '--fail: no entry is called "nin"; did you mean nine? (3 entries)'),
         (["--fail", "nine"], '--fail "nine" is not understood; allowed is the name of an entry'),
         (["--fail", "nine=0"], "a number from 1 to 1001, like backup=2"),

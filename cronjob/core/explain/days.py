@@ -42,6 +42,11 @@ def every_weekday(column: Column) -> bool:
     return len(column.values) == 7
 
 
+def stepped(days: Sequence[int]) -> bool:
+    """Whether days are said as a step, and not one by one or in rows."""
+    return len(days) > _FEW and stride(days) > 1
+
+
 def _month_words(column: Column) -> tuple[str, str]:
     """`of June` and ` in June`; for all months `of the month` and nothing."""
     if len(column.values) == len(MONTHS):
@@ -52,7 +57,7 @@ def _month_words(column: Column) -> tuple[str, str]:
 
 def _dom_words(column: Column, months: Column, of_month: str) -> str:
     days = column.values
-    if not column.special and len(months.values) == 1 and not _stepped(days):
+    if not column.special and len(months.values) == 1 and not stepped(days):
         return f"{spanned(days, str)} {MONTHS[months.values[0] - 1]}"
     parts = [_plain_days(days)] if days else []
     parts += [_special_day(special) for special in column.special]
@@ -60,15 +65,11 @@ def _dom_words(column: Column, months: Column, of_month: str) -> str:
 
 
 def _plain_days(days: Sequence[int]) -> str:
-    if not _stepped(days):
+    if not stepped(days):
         return f"{'day' if len(days) == 1 else 'days'} {spanned(days, str)}"
     if stride(days) == 2 and days[0] <= 2 and days[-1] >= 30:
         return "odd days" if days[0] == 1 else "even days"
     return f"every {nth(stride(days))} day from {days[0]} to {days[-1]}"
-
-
-def _stepped(days: Sequence[int]) -> bool:
-    return len(days) > _FEW and stride(days) > 1
 
 
 def _special_day(special: str) -> str:

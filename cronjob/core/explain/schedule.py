@@ -24,14 +24,16 @@ from cronjob.core.explain.days import (
     either_day,
     every_day_of_month,
     every_weekday,
+    stepped,
 )
 from cronjob.core.explain.times import time_words
 from cronjob.core.marks import changes, effect
 from cronjob.core.schedule import NICKNAMES, Schedule
-from cronjob.core.words import MONTHS, counted, dated, listed, stride
+from cronjob.core.words import MONTHS, counted, dated, listed, spans, stride
 from cronjob.core.zone import zone_name
 
 _LONGEST = (31, 29, 31, 30, 31, 30, 31, 31, 30, 31, 30, 31)  # days of each month, leap years too
+_LEAP_DAY, _FEBRUARY = 29, 2
 _HOURS = 24
 _CHANGES = 2  # in most zones one in spring and one in autumn
 
@@ -159,12 +161,13 @@ def _missing_days(schedule: Schedule) -> Iterator[str]:
         return
     if every_day_of_month(dom):
         return
-    first = dom.values[0]
-    without = [month for month in months if first > _LONGEST[month - 1]]
-    if without:
-        yield f"{_lacking(without, first)}."
-    if first == 29 and 2 in months:
-        yield "29 February exists in leap years only."
+    starts = dom.values[:1] if stepped(dom.values) else [first for first, _ in spans(dom.values)]
+    for day in filter(lambda start: start >= _LEAP_DAY, starts):
+        without = [month for month in months if day > _LONGEST[month - 1]]
+        if without:
+            yield f"{_lacking(without, day)}."
+        if day == _LEAP_DAY and _FEBRUARY in months:
+            yield "29 February exists in leap years only."
 
 
 def _lacking(months: Sequence[int], day: int) -> str:
