@@ -42,6 +42,17 @@ def test_a_page_begins_with_its_one_title(path: Path) -> None:
     assert len(titles) == 1
 
 
+def test_every_page_is_reached_from_the_readme() -> None:
+    reached, pages = set[Path](), [ROOT / "README.md"]
+    while pages:
+        page = pages.pop()
+        reached.add(page)
+        links = re.findall(r"\]\(([^)\s:#]+)\)", page.read_text(encoding="utf-8"))
+        targets = {(page.parent / link).resolve() for link in links}
+        pages += [one for one in targets - reached if one.is_file()]
+    assert {*MARKDOWN, *(ROOT / "docs/man").iterdir()} <= reached
+
+
 def test_every_decision_is_in_the_index_with_its_title() -> None:
     folder = ROOT / "docs/decisions"
     index = (folder / "README.md").read_text(encoding="utf-8")

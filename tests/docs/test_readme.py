@@ -10,6 +10,7 @@ from cronjob import parse_table
 from cronjob.cli import _parser
 from cronjob.core.fields import FIELDS
 from cronjob.host.identity import own_name
+from tests.cli.command import COMMAND, shell
 from tests.docs.manpage import ROOT
 from tests.system.daemon_process import DaemonProcess
 
@@ -22,6 +23,7 @@ def _blocks(language: str) -> list[str]:
 
 
 TABLE, LOG = _blocks("")
+PROGRAM = shlex.join(COMMAND)
 
 
 def test_the_python_example_prints_what_its_comments_say() -> None:
@@ -70,7 +72,25 @@ def test_every_command_on_a_console_is_one_that_the_program_accepts() -> None:
     assert ["cronjob", "list", "--next"] in commands
     for words in commands:
         if words[0] == "cronjob":
+            words = words[: words.index("|")] if "|" in words else words
             assert callable(_parser().parse_args(words[1:]).verb)
+
+
+def test_what_a_console_shows_is_what_the_program_prints(tmp_path: Path) -> None:
+    table = tmp_path / "cronjob.tab"
+    table.write_text(TABLE, encoding="utf-8")
+    (shown,) = (block for block in _blocks("console") if "Berlin" in block)
+    examples = re.findall(r"^\$ (.*)\n((?:[^$].*\n)+)", shown, re.MULTILINE)
+    verbs = [re.findall(r"cronjob (\w+)", command)[0] for command, _ in examples]
+    assert verbs == ["explain", "next", "simulate", "check"]
+    for command, expected in examples:
+        here = command.replace("cronjob simulate", f'cronjob simulate --table "{table}"')
+        ended = shell(f'export TZ=Europe/Berlin; cronjob() {{ {PROGRAM} "$@"; }}; {here}')
+        printed = ended.stdout.decode().replace(str(table), "/etc/cronjob.tab")
+        if expected.endswith("\n...\n"):
+            expected = expected.removesuffix("...\n")
+            printed = printed[: len(expected)]
+        assert printed == expected, command
 
 
 def test_what_is_not_in_effect_yet_is_not_in_effect() -> None:
@@ -109,9 +129,11 @@ def test_the_log_is_what_a_daemon_prints_on_the_demo_table(tmp_path: Path) -> No
     with DaemonProcess(tmp_path, table) as daemon:
         daemon.wait_for("flaky@.*attempt 3 succeeded")
         printed = [line for line in daemon.log if " flaky" in line]
-    expected = [_masked(line, "/tmp") for line in LOG.splitlines()]
-    assert [_masked(line, str(tmp_path)) for line in printed] == expected
+    begin, end = (part.splitlines() for part in LOG.split("...\n"))
+    shown = [*printed[: len(begin)], *printed[-len(end) :]]
+    expected = [_masked(line, "/tmp") for line in (*begin, *end)]
+    assert [_masked(line, str(tmp_path)) for line in shown] == expected
 
 
 def test_the_readme_is_short() -> None:
-    assert len(README.splitlines()) <= 120
+    assert len(README.splitlines()) <= 140

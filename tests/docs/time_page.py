@@ -71,7 +71,17 @@ When the wall clock goes back, it shows times again that it has shown before:
 | up to 3 hours | wait until the clock is where it was | follow the clock and run again |
 | more | planned anew | planned anew |
 
-What is missed is said in the journal.
+What is missed is said in the journal. What passes while no daemon runs is another matter: up to a
+minute is made up for, as [cronjob(1)](../man/cronjob.1) describes under OPERATION, and the rest is
+missed.
+
+The engine plays this too. Here the machine sleeps for two hours, and a day later the clock is set
+back by one:
+
+```console
+$ cronjob simulate --from 2027-03-01 --to 2027-03-03 \\
+    --step-clock 2027-03-01T02:00=+2h --step-clock 2027-03-02T12:00=-1h
+```
 
 ## Rules of a zone that change
 
