@@ -12,17 +12,17 @@ No clock, no file, no process, no random source.  Read it in this order, the ord
 8.  command       what the shell gets, what it reads, what people call it
 9.  entry         the nouns: entry, setting, problem, table
 10. entryline     the line of one entry, taken apart
-11. conflicts     fields that contradict each other or the schedule
-12. naming        what the entries of a table are called
-13. table         the text of a table -> entries, settings, problems
-14. config        what an administrator decides for the whole daemon
-15. source        which files are tables, by place and by name
-16. timetable     which entries are due, and when to look again
-17. policy        what a due or missed fire time becomes
-18. missed        one row for all fire times that passed without a start
-19. run           runs, attempts, outcomes and the only legal moves between their states
-20. retry         does another attempt follow, and after what delay
-21. words         lists, counts, times and durations in English
+11. words         lists, counts, times and durations in English
+12. conflicts     fields that contradict each other or the schedule
+13. naming        what the entries of a table are called
+14. table         the text of a table -> entries, settings, problems
+15. config        what an administrator decides for the whole daemon
+16. source        which files are tables, by place and by name
+17. timetable     which entries are due, and when to look again
+18. policy        what a due or missed fire time becomes
+19. missed        one row for all fire times that passed without a start
+20. run           runs, attempts, outcomes and the only legal moves between their states
+21. retry         does another attempt follow, and after what delay
 22. report        what the journal is told
 23. events        what may happen to the engine, and the effects it asks for
 24. state         all that the engine knows between two events

@@ -59,7 +59,7 @@ class Chronicle:
     tallies: dict[str, Tally] = field(default_factory=dict)  #: by label
     most_slots: int = 0  #: held at once
     busiest: datetime | None = None  #: when they were, for the first time
-    _going: dict[str, list[str]] = field(default_factory=dict)  # keys of begun runs, by label
+    _going: dict[str, set[str]] = field(default_factory=dict)  # keys of unfinished runs, by label
 
     def watch(self, simulation: Simulation, at: datetime, effect: Effect) -> None:
         """Tell of an effect, and count it."""
@@ -67,12 +67,12 @@ class Chronicle:
             case Launch(run, _):
                 if simulation.state.slots_used > self.most_slots:
                     self.most_slots, self.busiest = simulation.state.slots_used, at
-                self._started(simulation, at, run)
+                self._started(at, run)
             case Announce(_, missed) if missed:
                 for row in missed:
                     self._missed(at, row)
             case Announce(report):
-                self._announced(at, report)
+                self._announced(simulation, at, report)
             case _:
                 pass  # it is obeyed, or for the record of a machine
 
@@ -83,11 +83,11 @@ class Chronicle:
             total.add(tally)
         return total
 
-    def _started(self, simulation: Simulation, at: datetime, run: Run) -> None:
+    def _started(self, at: datetime, run: Run) -> None:
         attempt, tally = run.attempt, self._tally(run.label)
         tally.attempts += 1
         tally.longest_wait = max(tally.longest_wait, attempt.waited)
-        overlapped = self._begin(simulation, run) if attempt.number == 1 else 0
+        overlapped = self._begin(run) if attempt.number == 1 else 0
         details = (
             *(("run", run.key), ("attempt", attempt.number)),
             *(("fire_time", zulu(run.fire.at)), ("nominal", run.fire.nominal.isoformat())),
@@ -99,18 +99,20 @@ class Chronicle:
         )
         self.tell(started)
 
-    def _begin(self, simulation: Simulation, run: Run) -> int:
+    def _begin(self, run: Run) -> int:
         """Count a run; how many earlier ones of its entry are still going."""
-        tally, runs = self._tally(run.label), simulation.state.runs
-        going = [key for key in self._going.get(run.label, ()) if key in runs]
-        self._going[run.label] = [*going, run.key]
+        tally, going = self._tally(run.label), self._going.setdefault(run.label, set())
+        overlapped = len(going)
+        going.add(run.key)
         tally.runs += 1
-        tally.overlaps += bool(going)
-        return len(going)
+        tally.overlaps += bool(overlapped)
+        return overlapped
 
-    def _announced(self, at: datetime, report: Report) -> None:
+    def _announced(self, simulation: Simulation, at: datetime, report: Report) -> None:
         known = {name.removeprefix("CRONJOB_").lower(): word for name, word in report.fields}
         label, run = known.pop("name", ""), known.get("run", "")
+        if run not in simulation.state.runs:
+            self._going.get(label, set()).discard(run)
         if report.event == "attempt-ended":
             if known["outcome"] == Outcome.SUCCEEDED:
                 return

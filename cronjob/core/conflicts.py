@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from cronjob.core.entry import Severity
 from cronjob.core.fields import CatchUp, Fields, Slots
 from cronjob.core.schedule import Schedule
+from cronjob.core.words import lasting
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +46,7 @@ def jitter_too_long(fields: Fields, schedule: Schedule) -> str:
     shortest = schedule.shortest_interval() if fields.jitter else None
     if shortest is None or fields.jitter < shortest:
         return ""
-    return f"jitter must be shorter than the shortest interval of the schedule, {shortest}"
+    return f"jitter must be shorter than the shortest interval of the schedule, {lasting(shortest)}"
 
 
 def _within_nothing(case: _Case) -> str:
@@ -59,8 +60,8 @@ def _no_retry_in_time(case: _Case) -> str:
     if not retry.limit or until is None or until >= retry.soonest:
         return ""
     return (
-        f"no retry can start: retry-until ends {until} after the first start, "
-        f"and the first retry waits {retry.soonest} at least"
+        f"no retry can start: retry-until ends {lasting(until)} after the first start, "
+        f"and the first retry waits {lasting(retry.soonest)} at least"
     )
 
 

@@ -62,6 +62,8 @@ class Environment(Mapping[str, str]):
         return len(self._values())
 
     def __eq__(self, other: object) -> bool:
+        if isinstance(other, Environment):
+            return self._values() == other._values()
         return isinstance(other, Mapping) and self._values() == dict(other)
 
     __hash__ = None  # type: ignore[assignment] # as of every mapping
@@ -124,14 +126,16 @@ def label_entries(
     kept = {(entry.source, entry.name): label for label, entry in (before or {}).items()}
     entries = [entry for table in tables for entry in table.entries]
     taken = {label for e in entries if (label := kept.get((e.source, e.name))) is not None}
+    counts: dict[str, int] = {}  # by name, or thousands of namesakes would each count from 1
     labels: dict[str, Entry] = {}
     for entry in entries:
-        label, count = kept.get((entry.source, entry.name)), 1
+        label = kept.get((entry.source, entry.name))
         if label is None:
-            label = entry.name
+            label, count = entry.name, counts.get(entry.name, 1)
             while label in taken:
                 count += 1
                 label = f"{entry.name}~{count}"
             taken.add(label)
+            counts[entry.name] = count
         labels[label] = entry
     return labels

@@ -80,28 +80,7 @@ def parse_table(
         reader.warn(1, 0, "a byte order mark begins the file; it is ignored")
     if (count := text.count("\n")) > caps.lines:
         return reader.rejected(f"the table has {count} lines; {caps.lines} are allowed")
-    lines = text.split("\n")
-    if lines[-1] == "":
-        lines.pop()
-    elif lines[-1].lstrip(BLANKS)[:1] not in ("", "#"):
-        reader.warn(
-            len(lines),
-            len(lines[-1]),
-            "no newline at the end of the file; cron ignores such a line",
-        )
-    reader.all_crlf = all(line.endswith("\r") for line in lines)
-    for number, line in enumerate(lines, 1):
-        reader.read(number, line)
-        if len(reader.entries) > caps.entries:
-            return reader.rejected(f"the table has more than {caps.entries} entries", number)
-    return Table(
-        source,
-        tuple(reader.entries),
-        tuple(reader.settings),
-        tuple(reader.problems),
-        style=style,
-        classic=classic,
-    )
+    return reader.table(text.split("\n"), caps.entries)
 
 
 def _size(text: str | bytes, cap: int) -> int:
@@ -159,6 +138,27 @@ class _Reader:
             self.source,
             problems=(problem,),
             rejected=True,
+            style=self.style,
+            classic=self.classic,
+        )
+
+    def table(self, lines: list[str], most_entries: int) -> Table:
+        """The answer for these lines, the last of which follows the last newline."""
+        if lines[-1] == "":
+            lines.pop()
+        elif lines[-1].lstrip(BLANKS)[:1] not in ("", "#"):
+            what = "no newline at the end of the file; cron ignores such a line"
+            self.warn(len(lines), len(lines[-1]), what)
+        self.all_crlf = all(line.endswith("\r") for line in lines)
+        for number, line in enumerate(lines, 1):
+            self.read(number, line)
+            if len(self.entries) > most_entries:
+                return self.rejected(f"the table has more than {most_entries} entries", number)
+        return Table(
+            self.source,
+            tuple(self.entries),
+            tuple(self.settings),
+            tuple(self.problems),
             style=self.style,
             classic=self.classic,
         )

@@ -26,12 +26,12 @@ SHORTEST = "jitter must be shorter than the shortest interval of the schedule"
          "catchup-within needs catchup=latest or catchup=all"),
         ("0 0 * * * catchup=none catchup-within=1d root x", 23,
          "catchup-within needs catchup=latest or catchup=all"),
-        ("*/5 * * * * jitter=5m root x", 12, f"{SHORTEST}, 0:05:00"),
-        ("@hourly timeout=1m jitter=2h root x", 19, f"{SHORTEST}, 1:00:00"),
+        ("*/5 * * * * jitter=5m root x", 12, f"{SHORTEST}, 5 minutes"),
+        ("@hourly timeout=1m jitter=2h root x", 19, f"{SHORTEST}, 1 hour"),
         ("@daily retry=3,10m retry-until=5m root x", 19, "no retry can start: retry-until ends "
-         "0:05:00 after the first start, and the first retry waits 0:09:00 at least"),
+         "5 minutes after the first start, and the first retry waits 9 minutes at least"),
         ("@daily retry-until=26s retry=1 root x", 7, "no retry can start: retry-until ends "
-         "0:00:26 after the first start, and the first retry waits 0:00:27 at least"),
+         "26 seconds after the first start, and the first retry waits 27 seconds at least"),
         ("@daily retry=3 retry-on=0 root x", 15, "retry-on names 0, which ok counts as success"),
         ("@daily retry=3 retry-on=1,70-75 ok=0,64-78 root x", 15,
          "retry-on names 70-75, which ok counts as success"),
@@ -145,19 +145,19 @@ def test_a_default_jitter_leaves_out_the_entries_that_it_does_not_fit() -> None:
         ("daily", True),
     ]
     assert [str(problem) for problem in table.problems] == [
-        f"t:2:1: warning: the default jitter does not apply here: {SHORTEST}, 0:05:00"
+        f"t:2:1: warning: the default jitter does not apply here: {SHORTEST}, 5 minutes"
     ]
 
 
 def test_a_retry_that_a_default_bound_rules_out_is_a_warning() -> None:
     assert told("@defaults retry-until=5m\n@daily retry=3,10m root x\n") == [
-        "t:2:8: warning: no retry can start: retry-until ends 0:05:00 after the first start, "
-        "and the first retry waits 0:09:00 at least"
+        "t:2:8: warning: no retry can start: retry-until ends 5 minutes after the first start, "
+        "and the first retry waits 9 minutes at least"
     ]
 
 
 def test_a_bound_of_the_line_that_rules_out_the_default_retry_is_an_error() -> None:
     assert told("@defaults retry=3,10m\n@daily retry-until=5m root x\n") == [
-        "t:2:8: no retry can start: retry-until ends 0:05:00 after the first start, "
-        "and the first retry waits 0:09:00 at least"
+        "t:2:8: no retry can start: retry-until ends 5 minutes after the first start, "
+        "and the first retry waits 9 minutes at least"
     ]
