@@ -42,7 +42,7 @@ from cronjob.host.statefile import Saved, StateFile, boot_identity
 
 LEFT_BEHIND_GRACE = 10.0  #: seconds for processes that finished runs left, when the daemon stops
 STOP_MARGIN = 30.0  #: seconds beyond the longest grace that a stop may take
-ORPHANS_EVERY = 60.0  #: seconds until the accounts of user tables are looked up once more
+UNSETTLED_EVERY = 60.0  #: seconds until a look at what no change of a file will tell
 COMPLAIN_EVERY = 60.0  #: seconds between two words about a state file that cannot be written
 
 
@@ -85,7 +85,7 @@ class Daemon:
         self._launches: dict[str, asyncio.Task[None]] = {}  #: users being looked up
         self._loading: asyncio.Task[None] | None = None
         self._wanted: set[str] = set()  #: what to load after that: "changes", "everything"
-        self._orphans: asyncio.TimerHandle | None = None
+        self._later: asyncio.TimerHandle | None = None  #: another look at the tables
         self._stop_wanted = False
         self._defaults: dict[str, str] = {}
         self._complained = float("-inf")
@@ -136,7 +136,7 @@ class Daemon:
         )
         self._report_loaded("started")
         self._loading = None
-        self._await_orphans()
+        self._look_later()
         if self._wanted:
             self._reload()
         if self._stop_wanted:
@@ -149,20 +149,24 @@ class Daemon:
             self._loading = asyncio.get_running_loop().create_task(self._load_what_is_wanted())
 
     async def _load_what_is_wanted(self) -> None:
-        while self._wanted:
+        while self._wanted and not self._state.stopping:
             again = "everything" in self._wanted
             self._wanted.clear()
             if again:
                 monotonic = int(self._clock.monotonic() * 1_000_000)
                 systemd.notify("RELOADING=1", f"MONOTONIC_USEC={monotonic}")
             try:
-                if await self._loader.load(again=again) or again:
+                changed = await self._loader.load(again=again)
+                if self._state.stopping:
+                    break  # the service manager has been told so, and nothing is to start
+                if changed or again:
                     self._take_over()
             except Exception as error:  # what is in effect goes on
                 self._report_defect("cannot load the tables", error)
+                self._loader.unsettled = True
             systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
         self._loading = None
-        self._await_orphans()
+        self._look_later()
 
     def _take_over(self) -> None:
         self._defaults = default_environment()
@@ -170,13 +174,13 @@ class Daemon:
         self._handle(Loaded(moment=self._clock.moment(), entries=self._loader.entries))
         self._report_loaded("reloaded")
 
-    def _await_orphans(self) -> None:
-        """A name service that starts late tells nobody: look again while an account is missing."""
-        if self._orphans is not None:
-            self._orphans.cancel()
-        if self._loader.orphans:
+    def _look_later(self) -> None:
+        """Look again while there is something that nobody will tell."""
+        if self._later is not None:
+            self._later.cancel()
+        if self._loader.unsettled:
             later = asyncio.get_running_loop().call_later
-            self._orphans = later(ORPHANS_EVERY, self._reload)
+            self._later = later(UNSETTLED_EVERY, self._reload)
 
     def _request_stop(self) -> None:
         if self._state.seen is None:

@@ -20,17 +20,19 @@ class ScheduleError(CronjobError, ValueError):
 class TableFileError(CronjobError):
     """A table file that cannot be read, with the reason in words."""
 
-    def __init__(self, reason: str, *, missing: bool = False) -> None:
+    def __init__(self, reason: str, *, missing: bool = False, passing: bool = False) -> None:
         super().__init__(reason)
         self.missing = missing  #: there is nothing at the path, not even a link
+        self.passing = passing  #: it may be readable soon without any change of a file
 
 
 class ConfigError(CronjobError):
     """A configuration that cannot be used: every problem, one argument each."""
 
-    def __init__(self, *problems: str) -> None:
+    def __init__(self, *problems: str, passing: bool = False) -> None:
         super().__init__(*problems)
         self.problems = problems
+        self.passing = passing  #: as in `TableFileError`
 
     def __str__(self) -> str:
         return "; ".join(self.problems)

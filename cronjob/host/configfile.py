@@ -21,7 +21,7 @@ def load_config(path: str, *, required: bool) -> Config:
     except TableFileError as error:
         if error.missing and not required:
             return Config()
-        raise ConfigError(f"{printable(path)}: {error}") from error
+        raise ConfigError(f"{printable(path)}: {error}", passing=error.passing) from error
     try:
         return read_config(_parsed(data))
     except ConfigError as error:

@@ -7,6 +7,8 @@ import os
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
+from cronjob.host.shortage import raise_if_passing
+
 
 @dataclass(frozen=True, slots=True)
 class RunningCron:
@@ -21,12 +23,16 @@ class RunningCron:
 
 
 def running_cron(pid_files: Iterable[str], locks: str = "/proc/locks") -> RunningCron | None:
-    """The cron that holds one of the pid files, by flock(2) (Debian's, cronie's) or fcntl(2)."""
+    """The cron that holds one of the pid files, by flock(2) (Debian's, cronie's) or fcntl(2).
+
+    Raises `OSError` when it cannot be told just now.
+    """
     for path in pid_files:
         try:
             status = os.stat(path)
             named = _pid_in(path)
-        except OSError:
+        except OSError as error:
+            raise_if_passing(error)
             continue
         for pid, device, inode in _locks(locks):
             # File systems such as btrfs and overlayfs show another device here than stat(2) does.
@@ -43,11 +49,13 @@ def _locks(path: str) -> Iterator[tuple[int, int, int]]:
     try:
         with open(path, encoding="ascii", errors="replace") as file:
             lines = [line.split() for line in file]
-    except OSError:
+    except OSError as error:
+        raise_if_passing(error)
         return  # some sandboxes have no such file
     for words in lines:
-        # 1: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF; with "->" it is one that waits
-        if len(words) == 8 and words[1] != "->":
+        # 1: FLOCK  ADVISORY  WRITE 4711 fd:01:1234 0 EOF; with "->" it is one that waits,
+        # and with "<none>:0" one of a file that is gone.
+        if len(words) == 8 and words[1] != "->" and words[5].count(":") == 2:
             major, minor, inode = words[5].split(":")
             yield int(words[4]), os.makedev(int(major, 16), int(minor, 16)), int(inode)
 
@@ -65,6 +73,6 @@ def _has_open(pid: int, wanted: os.stat_result) -> bool:
         for name in os.listdir(folder):
             if os.path.samestat(os.stat(f"{folder}/{name}"), wanted):
                 return True
-    except OSError:
-        pass  # it has ended, or is another user's
+    except OSError as error:
+        raise_if_passing(error)  # else it has ended, or is another user's
     return False

@@ -17,6 +17,7 @@ from cronjob.host.environment import Accounts
 from cronjob.host.identity import host_identity, own_name
 from cronjob.host.journal import Journal, NewsJournal
 from cronjob.host.origin import Origin
+from cronjob.host.shortage import passes
 from cronjob.host.tablefiles import Candidate, Reading, TableFiles
 from cronjob.host.watch import ANYTHING, Point, Watcher, points_of
 from cronjob.host.zonefiles import digests, zone_files
@@ -41,7 +42,7 @@ class Loader:
         self.config = config
         self.entries: dict[str, Entry] = {}  #: by label
         self.tables = 0  #: how many there are
-        self.orphans = False  #: whether a user table waits for its account to be known
+        self.unsettled = False  #: whether to look again soon although nothing will tell
         self._origin = origin
         self._journal = journal
         self._accounts = accounts
@@ -63,32 +64,50 @@ class Loader:
         """
         changed = False
         for _ in range(MOST_READINGS):
-            points = self._points()
+            points = await asyncio.to_thread(self._points)
             self._news.begin(anew=again)
-            self._say_once(Priority.WARNING, "watch", self._watcher.watch(points))
-            changed |= await self._load(again)
+            unwatched = self._watcher.watch(points)
+            self.unsettled = bool(unwatched)
+            self._say_once(Priority.WARNING, "watch", unwatched)
+            try:
+                changed |= await self._load(again)
+            except OSError as error:
+                if not passes(error):
+                    raise
+                self._put_off(error)
+                return changed
             again = False
-            if self._points() == points:
-                break
+            if await asyncio.to_thread(self._points) == points:
+                return changed
+        self._watcher.again()
         return changed
 
     def close(self) -> None:
         """Watch nothing any more."""
         self._watcher.close()
 
+    def _put_off(self, error: OSError) -> None:
+        text = f"cannot load the tables: {error.strerror}; what is in effect stays in effect"
+        self._say_once(Priority.ERROR, "load", text)
+        self.unsettled = True
+
     async def _load(self, again: bool) -> bool:
         anew = self._zones_changed() or again
+        config = self._read_config()
+        sources = self._origin.sources(config)
+        cron = self._running_cron(sources)
+        # What may have to be put off lies above: from here on there is an effect.
         if anew:
             forget_zones()
-        config_changed = self._read_config()
+        config_changed, self.config = config != self.config, config
         zone, problem = system_zone(self._origin.places.root)
         self._zone_name = zone_name(zone)
         self._say_once(Priority.WARNING, "zone", problem)
-        reading = await self._read(zone, anew)
+        reading = await self._read(self._without_cron(sources, cron), zone, anew)
         self._say_remarks()
         self._say_problems(reading.tables if again else reading.fresh)
         if not reading.tables and not self._refused:
-            paths = ", ".join(source.path for source in self._origin.sources(self.config))
+            paths = ", ".join(source.path for source in sources)
             self._say_once(Priority.WARNING, "no-table", f"there is no table: {paths}")
         if reading.changed or anew:
             self._refusals.begin(anew=again)
@@ -98,26 +117,27 @@ class Loader:
 
     # -- reading ---------------------------------------------------------------------------------
 
-    def _read_config(self) -> bool:
-        """Whether the configuration is another one; a bad one leaves that which is in effect."""
+    def _read_config(self) -> Config:
+        """The configuration; a bad one leaves that which is in effect."""
         try:
-            config = self._origin.read_config()
+            return self._origin.read_config()
         except ConfigError as error:
             for problem in error.problems:
                 text = f"{problem}; the last good configuration stays in effect"
                 self._say_once(Priority.ERROR, "config", text)
-            return False
-        changed, self.config = config != self.config, config
-        return changed
+            self.unsettled |= error.passing
+            return self.config
 
-    async def _read(self, zone: tzinfo, anew: bool) -> Reading:
-        sources = self._without_cron(self._origin.sources(self.config))
-        self._candidates = self._files.find(sources)
+    async def _read(self, sources: tuple[Source, ...], zone: tzinfo, anew: bool) -> Reading:
+        # In threads, since many files or a long table must not delay what is due.
+        self._candidates = await asyncio.to_thread(self._files.find, sources)
         owners = {candidate.owner for candidate in self._candidates} - {None}
         uids = dict(await asyncio.gather(*(self._uid(name) for name in owners if name)))
-        self.orphans = any(isinstance(uid, str) for uid in uids.values())
-        # In a thread, since a long table must not delay what is due.
-        return await asyncio.to_thread(self._files.read, zone, uids=uids, anew=anew)
+        reading = await asyncio.to_thread(self._files.read, zone, uids=uids, anew=anew)
+        # A name service that starts late tells nobody, nor does a descriptor that becomes free.
+        orphans = any(isinstance(uid, str) for uid in uids.values())
+        self.unsettled |= orphans or self._files.passing
+        return reading
 
     async def _uid(self, name: str) -> tuple[str, int | str]:
         try:
@@ -125,17 +145,23 @@ class Loader:
         except LaunchError as error:
             return name, f"{error}, whose table it would be"
 
-    def _without_cron(self, sources: tuple[Source, ...]) -> tuple[Source, ...]:
+    def _running_cron(self, sources: tuple[Source, ...]) -> RunningCron | None:
+        """The cron that runs the tables of cron among these, if there are any."""
+        if any(source.classic for source in sources):
+            return running_cron(self._origin.places.cron_pids)
+        return None
+
+    def _without_cron(
+        self, sources: tuple[Source, ...], cron: RunningCron | None
+    ) -> tuple[Source, ...]:
         """The sources, without cron's own while a cron runs them."""
         classic = ", ".join(source.path for source in sources if source.classic)
-        before, self._cron = self._cron, None
-        if classic:
-            self._cron = running_cron(self._origin.places.cron_pids)
-        if self._cron is None:
+        before, self._cron = self._cron, cron
+        if cron is None:
             if before is not None and classic:
                 self._tell(Priority.INFO, "cron-gone", f"no cron is running now; reading {classic}")
             return sources
-        text = f"{self._cron}; not reading {classic} meanwhile, so that nothing runs twice"
+        text = f"{cron}; not reading {classic} meanwhile, so that nothing runs twice"
         self._say_once(Priority.WARNING, "cron-running", text)
         return tuple(source for source in sources if not source.classic)
 
@@ -164,7 +190,10 @@ class Loader:
 
     def _note_zones(self) -> None:
         names = {zone_name(entry.schedule.zone) for entry in self.entries.values()}
-        self._zone_digests = digests(zone_files({self._zone_name, *names}))
+        try:
+            self._zone_digests = digests(zone_files({self._zone_name, *names}))
+        except OSError:
+            self.unsettled = True  # those of before serve until then
 
     # -- entries ---------------------------------------------------------------------------------
 

@@ -83,6 +83,7 @@ class TableFiles:
 
     def __init__(self, own: int, host: str = "") -> None:
         self.remarks: dict[str, Remark] = {}  #: by path, of the latest reading
+        self.passing = False  #: whether any of those may be over without a change of a file
         self._own = own  #: the user id that may own system tables, besides root
         self._host = host
         self._candidates: tuple[Candidate, ...] = ()  #: that were found last
@@ -92,7 +93,7 @@ class TableFiles:
 
     def find(self, sources: Iterable[Source]) -> tuple[Candidate, ...]:
         """List the sources anew; what is passed over is in `remarks`."""
-        self.remarks = {}
+        self.remarks, self.passing = {}, False
         found = [candidate for source in sources for candidate in self._find(source)]
         self._candidates = tuple({candidate.path: candidate for candidate in found}.values())
         return self._candidates
@@ -115,6 +116,7 @@ class TableFiles:
                     changed |= self._tables.pop(candidate.path, None) is not None
                 else:
                     self._refuse(candidate.path, str(error))
+                    self.passing |= error.passing
                 continue
             known = self._is_known(candidate.path, text)
             if (anew or not known) and (table := self._parse(candidate, text, zone)) is not None:
@@ -137,6 +139,7 @@ class TableFiles:
         except TableFileError as error:
             if not error.missing:
                 self.remarks[source.path] = Remark("refused", str(error))
+                self.passing |= error.passing
                 # Each keeps its last good version, as a file that cannot be read does.
                 yield from (c for c in self._candidates if c.source.path == source.path)
             return

@@ -15,8 +15,10 @@ from dataclasses import dataclass
 
 from cronjob.core.table import CAPS
 from cronjob.errors import TableFileError
+from cronjob.host.shortage import passes
 
 MOST_LINKS = 40  #: as many as the kernel follows (path_resolution(7))
+MOST_NAMES = 10_000  #: in one directory
 LARGEST = CAPS["system"].size  #: bytes
 
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
@@ -66,7 +68,10 @@ def read_trusted(path: str, trust: Trust, what: str = "the table") -> bytes:
 def list_trusted(path: str, trust: Trust) -> list[str]:
     """The names in the directory, sorted.  Raises `TableFileError` as `read_trusted` does."""
     with _opened(path, trust, _FOLDER, "the directory") as descriptor:
-        return sorted(os.listdir(descriptor))
+        names = sorted(os.listdir(descriptor))
+    if len(names) > MOST_NAMES:
+        raise TableFileError(f"the directory has {len(names)} files; {MOST_NAMES} are allowed")
+    return names
 
 
 def check_regular(status: os.stat_result, what: str) -> None:
@@ -93,7 +98,8 @@ def _opened(path: str, trust: Trust, flags: int, what: str) -> Iterator[int]:
     except (OSError, ValueError) as error:
         reason = error.strerror if isinstance(error, OSError) else str(error)
         missing = isinstance(error, OSError) and error.errno == errno.ENOENT and not walk.links
-        raise TableFileError(f"cannot read {what}: {reason}", missing=missing) from error
+        text = f"cannot read {what}: {reason}"
+        raise TableFileError(text, missing=missing, passing=passes(error)) from error
     finally:
         walk.close()
 

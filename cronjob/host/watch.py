@@ -26,7 +26,7 @@ _CONTENT = (
 _SELF = flags.DELETE_SELF | flags.MOVE_SELF
 _FILE = _SETTLING | flags.MODIFY
 _LOST = flags.IGNORED | flags.UNMOUNT
-_UNNOTICED = "not noticed, and must be told by a reload"
+_UNNOTICED = "noticed within a minute only"
 ANYTHING = ""  #: the name in a point that stands for all names
 
 
@@ -85,7 +85,7 @@ class Settling:
 class Watcher:
     """Calls `changed` some time after something happened at one of the points.
 
-    Without inotify it is quiet for ever, and `watch` says why.
+    What the kernel does not watch for it, somebody has to look at; `watch` says why.
     """
 
     def __init__(self, changed: Callable[[], None]) -> None:
@@ -121,6 +121,11 @@ class Watcher:
             self._remove(watch)
         self._names = names
         return problem
+
+    def again(self) -> None:
+        """Call `changed` once more, later: what is to be watched changes too fast."""
+        if self._timer is None:
+            self._timer = asyncio.get_running_loop().call_later(LATEST, self._look)
 
     def close(self) -> None:
         """Watch nothing any more."""
@@ -172,10 +177,12 @@ def _merged(points: Iterable[Point]) -> Iterator[tuple[str, set[str] | None, int
         if point.name is not None:
             names.add(point.name)
     for path, names in sorted(wanted.items()):
-        inside = _CONTENT if names else 0
-        if not inside and not os.path.isdir(path):
-            inside = _FILE
-        yield path, None if ANYTHING in names else names, inside | _SELF
+        mask = _SELF | (_CONTENT if names else 0)
+        if not names and not os.path.isdir(path):
+            # Its directory tells that it goes; to hear it here too, after the name has been given
+            # to another file, would look as if more were to come.
+            mask = _FILE
+        yield path, None if ANYTHING in names else names, mask
 
 
 def _names(path: str) -> list[str]:

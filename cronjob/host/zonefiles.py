@@ -5,6 +5,8 @@ import os
 import zoneinfo
 from collections.abc import Iterable
 
+from cronjob.host.shortage import raise_if_passing
+
 
 def zone_files(names: Iterable[str]) -> tuple[str, ...]:
     """The files that zones of these names are read from, as far as there are such files."""
@@ -16,7 +18,10 @@ def zone_files(names: Iterable[str]) -> tuple[str, ...]:
 
 
 def digests(paths: Iterable[str]) -> dict[str, bytes]:
-    """What is in the files, in short; a file that cannot be read is like an empty one."""
+    """What is in the files, in short; a file that cannot be read is like an empty one.
+
+    Raises `OSError` when none can be read just now.
+    """
     return {path: _digest(path) for path in paths}
 
 
@@ -24,5 +29,6 @@ def _digest(path: str) -> bytes:
     try:
         with open(path, "rb") as file:
             return hashlib.sha256(file.read()).digest()
-    except OSError:
+    except OSError as error:
+        raise_if_passing(error)
         return b""

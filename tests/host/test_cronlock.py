@@ -5,7 +5,8 @@ import fcntl
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -74,6 +75,7 @@ def listed(folder: Path, line: str, pid: str = "4711") -> RunningCron | None:
         ("1: FLOCK  ADVISORY  WRITE 42 ff:ff:{inode} 0 EOF", "4711", None),
         ("1: FLOCK  ADVISORY  WRITE 4711 {device}:1 0 EOF", "4711", None),
         ("1: -> FLOCK  ADVISORY  WRITE 4711 {device}:{inode} 0 EOF", "4711", None),
+        ("1: POSIX  ADVISORY  WRITE 4711 <none>:0 0 EOF", "4711", None),
         ("", "4711", None),
     ],
 )
@@ -96,6 +98,14 @@ def test_a_process_that_is_named_and_has_the_file_open_counts_without_a_listed_l
 def test_a_machine_that_lists_no_locks_has_no_running_cron(tmp_path: Path) -> None:
     (tmp_path / "crond.pid").write_text("4711")
     assert running_cron([str(tmp_path / "crond.pid")], str(tmp_path / "none")) is None
+
+
+def test_want_of_a_descriptor_does_not_pass_for_want_of_a_cron(
+    tmp_path: Path, no_descriptors: Callable[[], AbstractContextManager[None]]
+) -> None:
+    path = tmp_path / "crond.pid"
+    with cron(path, "flock"), no_descriptors(), pytest.raises(OSError, match="Too many open"):
+        running_cron([str(path)])
 
 
 def test_a_running_cron_is_said_with_its_pid_and_file() -> None:

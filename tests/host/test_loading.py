@@ -3,6 +3,7 @@
 import asyncio
 import os
 from collections.abc import Awaitable, Callable
+from contextlib import AbstractContextManager
 from pathlib import Path
 
 import pytest
@@ -89,16 +90,41 @@ def test_a_table_whose_account_is_not_known_yet_waits_for_it(tmp_path: Path) -> 
 
     async def scenario(loader: Loader, told: Told) -> None:
         assert await loader.load() is False
-        assert loader.orphans
+        assert loader.unsettled
         why = f'no answer about user "{ME}" within 5 s, whose table it would be'
         assert ("table-refused", f"{path}: {why}") in told.take()
         assert await loader.load() is False
         assert told.take() == []
         accounts.ready = True
         assert await loader.load() is True
-        assert not loader.orphans
+        assert not loader.unsettled
         assert [entry.user for entry in loader.entries.values()] == [ME]
         assert told.take() == [("table-accepted", f"{path}: no longer refused")]
+
+    loading(tmp_path, scenario, accounts=accounts)
+
+
+def test_a_machine_short_of_descriptors_is_looked_at_again_and_nothing_changes_meanwhile(
+    tmp_path: Path, no_descriptors: Callable[[], AbstractContextManager[None]]
+) -> None:
+    accounts = LateAccounts()
+    accounts.ready = True
+    table = put(tmp_path / "etc/cronjob.tab", f"0 12 * * * tz=Asia/Tokyo {ME} true\n")
+
+    async def scenario(loader: Loader, told: Told) -> None:
+        await loader.load()
+        before = loader.entries
+        table.write_text(f"0 13 * * * {ME} true\n")
+        told.take()
+        with no_descriptors():
+            assert await loader.load(again=True) is False
+        assert loader.entries == before
+        assert loader.unsettled
+        why = "cannot load the tables: Too many open files; what is in effect stays in effect"
+        assert told.take() == [("load", why)]
+        assert await loader.load() is True
+        assert not loader.unsettled
+        assert [entry.schedule.text for entry in loader.entries.values()] == ["0 13 * * *"]
 
     loading(tmp_path, scenario, accounts=accounts)
 

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from cronjob.errors import TableFileError
+from cronjob.host import trustedfile
 from cronjob.host.trustedfile import (
     LARGEST,
     MOST_LINKS,
@@ -238,6 +239,18 @@ def test_a_directory_is_listed_in_order_if_it_can_be_trusted(tmp_path: Path) -> 
         list_trusted(str(tmp_path / "a"), SYSTEM)
     tmp_path.chmod(0o777)
     with pytest.raises(TableFileError, match=rf"^the directory {tmp_path} has mode 777"):
+        list_trusted(str(tmp_path), SYSTEM)
+
+
+def test_a_directory_of_too_many_files_is_refused(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(trustedfile, "MOST_NAMES", 2)
+    for name in ("a", "b"):
+        (tmp_path / name).touch()
+    assert list_trusted(str(tmp_path), SYSTEM) == ["a", "b"]
+    (tmp_path / "c").touch()
+    with pytest.raises(TableFileError, match=r"^the directory has 3 files; 2 are allowed$"):
         list_trusted(str(tmp_path), SYSTEM)
 
 

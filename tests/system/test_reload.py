@@ -1,9 +1,11 @@
 """A table that is edited is reloaded by itself, however it is edited."""
 
+import importlib.util
 import os
 import re
 import shutil
 import signal
+import socket
 import time
 import zoneinfo
 from collections.abc import Callable
@@ -13,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cronjob.host.identity import own_name
-from tests.system.daemon_process import DaemonProcess, RootedDaemon, is_alive
+from tests.system.daemon_process import HANG, DaemonProcess, RootedDaemon, is_alive
 
 ME = own_name()
 OLD = f"0 0 1 1 * {ME} true\n"
@@ -162,6 +164,49 @@ def test_a_running_attempt_is_not_touched_and_an_unchanged_entry_keeps_its_fire_
         assert started.rpartition(",")[2] == reloaded.rpartition(",")[2]
         assert is_alive(int(re.findall(r"pid (\d+)", line)[0]))
         assert len(daemon.wait_for("stay@.* attempt")) == 1
+
+
+needs_systemd = pytest.mark.skipif(
+    importlib.util.find_spec("systemd") is None,
+    reason="systemd-python is not installed; without it a service manager is told nothing",
+)
+
+
+@needs_systemd
+def test_a_reload_that_a_stop_overtakes_is_not_begun(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(HANG)
+        sockets = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with DaemonProcess(tmp_path, OLD, environment=sockets) as daemon:
+            assert manager.recv(4096).startswith(b"READY=1")
+            daemon.signal(signal.SIGSTOP)  # so that both signals are found at once
+            daemon.signal(signal.SIGHUP)
+            daemon.signal(signal.SIGTERM)
+            daemon.signal(signal.SIGCONT)
+            assert daemon.wait() == 0
+            manager.setblocking(False)
+            assert manager.recv(4096).startswith(b"STOPPING=1")
+            with pytest.raises(BlockingIOError):
+                manager.recv(4096)
+
+
+@needs_systemd
+def test_a_reload_is_told_to_the_service_manager_from_its_begin_to_its_end(tmp_path: Path) -> None:
+    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+        manager.bind(str(tmp_path / "notify"))
+        manager.settimeout(HANG)
+        sockets = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
+        with DaemonProcess(tmp_path, OLD, environment=sockets) as daemon:
+            assert manager.recv(4096).startswith(b"READY=1")
+            before = time.monotonic_ns() // 1000
+            daemon.signal(signal.SIGHUP)
+            reloading, since = manager.recv(4096).decode().splitlines()
+            assert reloading == "RELOADING=1"
+            assert int(since.removeprefix("MONOTONIC_USEC=")) >= before
+            assert manager.recv(4096) == b"READY=1\nSTATUS=1 entries"
+            daemon.write_table(NEW)
+            assert manager.recv(4096).startswith(b"READY=1")  # only a wish is a reload for it
 
 
 # -- the system's zone and the zone database -----------------------------------------------------
