@@ -57,6 +57,7 @@ class Schedule:
     canonical: str  #: explicit values, stars kept; parses back to an equal schedule
     rule: str  #: `canonical`, but `H` and `~` as written
     wildcard: bool  #: minute or hour starts with `*`, so it follows real time
+    key: tuple[str, str] = field(repr=False)  #: equal ones have equal fire times
     _walls: WallTimes | None = field(repr=False, compare=False)
 
     @classmethod
@@ -77,19 +78,21 @@ class Schedule:
         """
         place = named_zone(zone) if isinstance(zone, str) else zone
         if texts == (REBOOT,):
-            return cls(REBOOT, place, (), REBOOT, REBOOT, False, None)
+            return cls(REBOOT, place, (), REBOOT, REBOOT, False, (REBOOT, zone_name(place)), None)
         written = texts
         if len(texts) == 1:
             texts = tuple(nickname(texts[0]).split())
         columns = parse_columns(texts, seed=seed, classic=classic)
         _check_days(texts, columns)
+        canonical = " ".join(column.canonical for column in columns)
         return cls(
             " ".join(written),
             place,
             columns,
-            " ".join(column.canonical for column in columns),
+            canonical,
             " ".join(column.rule for column in columns),
             columns[0].star or columns[1].star,
+            (canonical, zone_name(place)),
             WallTimes.of(columns),
         )
 
@@ -97,11 +100,6 @@ class Schedule:
     def reboot(self) -> bool:
         """Whether it starts once per boot instead of at times."""
         return not self.columns
-
-    @property
-    def key(self) -> tuple[str, str]:
-        """Schedules with equal keys have equal fire times."""
-        return self.canonical, zone_name(self.zone)
 
     def next(self, after: datetime) -> FireTime | None:
         """The first fire time strictly later than `after`.

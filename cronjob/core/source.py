@@ -1,4 +1,4 @@
-"""Where tables come from: which files and folders, and which names in a folder are tables."""
+"""Where tables come from: which files and directories, and which names in these are tables."""
 
 import re
 from collections.abc import Iterable
@@ -8,12 +8,12 @@ from typing import Literal
 from cronjob.core.config import Config, FileNames
 from cronjob.core.entry import Style
 
-Place = Literal["file", "folder"]
+Place = Literal["file", "directory"]
 
 
 @dataclass(frozen=True, slots=True)
 class NameRule:
-    """Which names in a folder are not those of tables, first match wins."""
+    """Which names in a directory are not those of tables, first match wins."""
 
     skipped: tuple[tuple[re.Pattern[str], str], ...]  #: what matches, and what it is
     table: re.Pattern[str] = re.compile(r".*", re.DOTALL)
@@ -66,14 +66,14 @@ SPOOL_NAMES = NameRule(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Source:
-    """One file that is a table, or a folder of such files."""
+    """One file that is a table, or a directory of such files."""
 
     path: str
     place: Place = "file"
     style: Style = "system"
     classic: bool = False  #: it is cron's own: cron's language only, and not while cron runs
     required: bool = False  #: that it is missing is worth a word
-    names: NameRule = OUR_NAMES  #: in a folder
+    names: NameRule = OUR_NAMES  #: in a directory
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,7 +82,7 @@ class Places:
 
     config: str = "/etc/cronjob.toml"
     table: str = "/etc/cronjob.tab"
-    folder: str = "/etc/cronjob.d"
+    directory: str = "/etc/cronjob.d"
     crontab: str = "/etc/crontab"
     cron_d: str = "/etc/cron.d"
     spools: dict[FileNames, str] = field(
@@ -102,7 +102,7 @@ class Places:
             root=root,
             config=move(self.config),
             table=move(self.table),
-            folder=move(self.folder),
+            directory=move(self.directory),
             crontab=move(self.crontab),
             cron_d=move(self.cron_d),
             spools={names: move(path) for names, path in self.spools.items()},
@@ -120,15 +120,15 @@ def named_sources(paths: Iterable[str]) -> tuple[Source, ...]:
 
 def configured_sources(config: Config, places: Places = PLACES) -> tuple[Source, ...]:
     """Those that are always read, and those that the config adds."""
-    sources = [Source(path=places.table), Source(path=places.folder, place="folder")]
+    sources = [Source(path=places.table), Source(path=places.directory, place="directory")]
     if config.crontab:
         sources.append(Source(path=places.crontab, classic=True))
     if config.cron_d:
         names = CRON_D_NAMES[config.file_names]
-        sources.append(Source(path=places.cron_d, place="folder", classic=True, names=names))
+        sources.append(Source(path=places.cron_d, place="directory", classic=True, names=names))
     if config.spool:
         path = config.spool if isinstance(config.spool, str) else places.spools[config.file_names]
         sources.append(
-            Source(path=path, place="folder", style="user", classic=True, names=SPOOL_NAMES)
+            Source(path=path, place="directory", style="user", classic=True, names=SPOOL_NAMES)
         )
     return tuple(sources)

@@ -104,7 +104,7 @@ class WallTimer:
         return result
 
 
-_ZONE_FOLDER = "/zoneinfo/"
+_ZONE_DIRECTORY = "/zoneinfo/"
 
 
 def system_zone(root: str = "/") -> tuple[tzinfo, str]:
@@ -127,7 +127,7 @@ def system_zone(root: str = "/") -> tuple[tzinfo, str]:
 def _configured_zones(root: Path) -> tuple[str, ...]:
     try:
         target = os.path.realpath(root / "etc/localtime")
-        linked = target.partition(_ZONE_FOLDER)[2]
+        linked = target.partition(_ZONE_DIRECTORY)[2]
     except OSError:
         linked = ""
     try:

@@ -68,10 +68,10 @@ def _pid_in(path: str) -> int:
 
 def _has_open(pid: int, wanted: os.stat_result) -> bool:
     """Whether the process has the file open; a cron has its pid file open for the lock only."""
-    folder = f"/proc/{pid}/fd"
+    directory = f"/proc/{pid}/fd"
     try:
-        for name in os.listdir(folder):
-            if os.path.samestat(os.stat(f"{folder}/{name}"), wanted):
+        for name in os.listdir(directory):
+            if os.path.samestat(os.stat(f"{directory}/{name}"), wanted):
                 return True
     except OSError as error:
         raise_if_passing(error)  # else it has ended, or is another user's

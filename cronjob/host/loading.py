@@ -179,8 +179,8 @@ class Loader:
         if any(source.style == "user" for source in sources):
             paths.append(places.passwd)
         points = {point for path in paths for point in points_of(path)}
-        folders = (source.path for source in sources if source.place == "folder")
-        return frozenset(points | {Point(os.path.realpath(path), ANYTHING) for path in folders})
+        directories = (source.path for source in sources if source.place == "directory")
+        return frozenset(points | {Point(os.path.realpath(path), ANYTHING) for path in directories})
 
     # -- zones -----------------------------------------------------------------------------------
 

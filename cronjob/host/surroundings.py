@@ -1,4 +1,4 @@
-"""The machine as lints see it: its accounts, its programs, its folders, the tables of its cron."""
+"""The machine as lints see it: its accounts, programs and directories, the tables of its cron."""
 
 import os
 import pwd
@@ -21,7 +21,7 @@ PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "
 def surroundings(now: datetime, cron: Iterable[Table] = ()) -> Surroundings:
     """This machine; `cron` are the tables that a cron would run on it."""
     return Surroundings(
-        now=now, account=_account, program=_program, folder=_folder, cron=tuple(cron)
+        now=now, account=_account, program=_program, directory=_directory, cron=tuple(cron)
     )
 
 
@@ -48,10 +48,10 @@ def _account(name: str) -> bool:
 
 @lru_cache(maxsize=4096)
 def _program(name: str) -> bool:
-    """Whether it is one; true where that cannot be known, in the folder of somebody else."""
+    """Whether it is one; true where that cannot be known, in the directory of somebody else."""
     if "/" in name:
         return _executable(name)
-    return any(_executable(os.path.join(folder, name)) for folder in PATH)
+    return any(_executable(os.path.join(directory, name)) for directory in PATH)
 
 
 def _executable(path: str) -> bool:
@@ -65,7 +65,7 @@ def _executable(path: str) -> bool:
 
 
 @lru_cache(maxsize=4096)
-def _folder(path: str) -> bool:
+def _directory(path: str) -> bool:
     try:
         os.stat(path)
     except PermissionError:

@@ -23,7 +23,7 @@ LARGEST = CAPS["system"].size  #: bytes
 
 _STEP = os.O_PATH | os.O_NOFOLLOW | os.O_CLOEXEC
 _READ = os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC | os.O_NONBLOCK | os.O_NOCTTY
-_FOLDER = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -67,7 +67,7 @@ def read_trusted(path: str, trust: Trust, what: str = "the table") -> bytes:
 
 def list_trusted(path: str, trust: Trust) -> list[str]:
     """The names in the directory, sorted.  Raises `TableFileError` as `read_trusted` does."""
-    with _opened(path, trust, _FOLDER, "the directory") as descriptor:
+    with _opened(path, trust, _DIRECTORY, "the directory") as descriptor:
         names = sorted(os.listdir(descriptor))
     if len(names) > MOST_NAMES:
         raise TableFileError(f"the directory has {len(names)} files; {MOST_NAMES} are allowed")

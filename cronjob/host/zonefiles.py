@@ -12,7 +12,7 @@ def zone_files(names: Iterable[str]) -> tuple[str, ...]:
     """The files that zones of these names are read from, as far as there are such files."""
     found = []
     for name in sorted(set(names)):
-        paths = (os.path.join(folder, name) for folder in zoneinfo.TZPATH)
+        paths = (os.path.join(directory, name) for directory in zoneinfo.TZPATH)
         found += [path for path in paths if os.path.isfile(path)][:1]
     return tuple(found)
 

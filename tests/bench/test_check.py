@@ -31,7 +31,7 @@ def test_lints_of_a_long_table_take_a_few_seconds() -> None:
         now=datetime(2026, 11, 21, tzinfo=UTC),
         account=lambda _: True,
         program=lambda _: True,
-        folder=lambda _: True,
+        directory=lambda _: True,
     )
     found = lint_table(table, text, around)
     spent = process_time() - read

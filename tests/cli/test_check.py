@@ -218,7 +218,7 @@ def _check(places: Places, *arguments: str) -> int:
 def test_without_a_file_the_tables_of_the_daemon_are_checked(
     places: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    tab, more = Path(places.table), Path(places.folder, "more")
+    tab, more = Path(places.table), Path(places.directory, "more")
     for path, text in ((tab, GOOD), (more, BAD)):
         path.write_text(text)
         path.chmod(0o644)
@@ -243,7 +243,7 @@ def test_without_a_file_cron_s_tables_are_checked_if_the_config_has_them(
 def test_without_a_file_what_the_daemon_would_refuse_is_an_error(
     places: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    for path, mode in ((Path(places.table), 0o644), (Path(places.folder, "more"), 0o666)):
+    for path, mode in ((Path(places.table), 0o644), (Path(places.directory, "more"), 0o666)):
         path.write_text(GOOD)
         path.chmod(mode)
     assert _check(places) == 1
@@ -281,7 +281,7 @@ def test_a_file_of_cron_is_not_compared_with_itself_however_it_is_called(
 def test_cron_s_tables_are_found_as_cron_finds_them(places: Places) -> None:
     for name in ("good", "with.dot", ".hidden"):
         Path(places.cron_d, name).write_text(GOOD)
-    Path(places.cron_d, "folder").mkdir()
+    Path(places.cron_d, "directory").mkdir()
     found = tables_of_cron(UTC, places)
     assert [table.source for table in found] == [f"{places.cron_d}/good"]
 
@@ -295,9 +295,9 @@ def test_the_machine_is_asked_for_accounts_programs_and_folders(tmp_path: Path) 
     assert machine.program("sh")
     assert not machine.program(str(tmp_path))
     assert not machine.program("no-such-program")
-    assert machine.folder(str(tmp_path))
-    assert not machine.folder("/no/such/folder")
-    assert not machine.folder(__file__)
+    assert machine.directory(str(tmp_path))
+    assert not machine.directory("/no/such/folder")
+    assert not machine.directory(__file__)
 
 
 def test_the_table_says_how_it_was_read() -> None:

@@ -272,5 +272,5 @@ def test_a_file_that_is_passed_over_is_said(root: Path) -> None:
 
 def test_a_machine_without_a_table_is_said(tmp_path: Path) -> None:
     places = PLACES.below(str(tmp_path))
-    expected = f"cronjob: there is no table: {places.table}, {places.folder}\n"
+    expected = f"cronjob: there is no table: {places.table}, {places.directory}\n"
     assert _listed(tmp_path) == (1, [], expected)

@@ -21,7 +21,7 @@ SURROUNDINGS = Surroundings(
     now=datetime(2026, 11, 21, 12, tzinfo=UTC),
     account=ACCOUNTS.__contains__,
     program=PROGRAMS.__contains__,
-    folder={"/srv", "/"}.__contains__,
+    directory={"/srv", "/"}.__contains__,
 )
 CRONTAB = """\
 25 6 * * * root test -x /usr/sbin/anacron || ( cd / && run-parts --report /etc/cron.daily )

@@ -18,7 +18,7 @@ AROUND = Surroundings(
     now=START,
     account={"root"}.__contains__,
     program={"/bin/sh", "true", "make", "date"}.__contains__,
-    folder=lambda _: True,
+    directory=lambda _: True,
 )
 ZONES = ("UTC", "Europe/Berlin", "America/New_York", "Africa/Cairo")
 COLUMNS = st.tuples(

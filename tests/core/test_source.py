@@ -70,7 +70,7 @@ def test_in_the_spool_what_crontab_leaves_is_no_table(name: str, table: bool) ->
 def test_without_a_config_our_own_table_and_directory_are_read() -> None:
     assert [(s.path, s.place, s.classic) for s in configured_sources(Config())] == [
         ("/etc/cronjob.tab", "file", False),
-        ("/etc/cronjob.d", "folder", False),
+        ("/etc/cronjob.d", "directory", False),
     ]
 
 
@@ -79,8 +79,8 @@ def test_the_tables_of_cron_are_added_by_the_config_and_are_classic() -> None:
     added = configured_sources(config)[2:]
     assert [(s.path, s.place, s.style) for s in added] == [
         ("/etc/crontab", "file", "system"),
-        ("/etc/cron.d", "folder", "system"),
-        ("/var/spool/cron/crontabs", "folder", "user"),
+        ("/etc/cron.d", "directory", "system"),
+        ("/var/spool/cron/crontabs", "directory", "user"),
     ]
     assert all(source.classic and not source.required for source in added)
 
@@ -102,7 +102,7 @@ def test_tables_named_on_the_command_line_must_be_there() -> None:
 
 def test_all_places_can_be_below_another_root() -> None:
     places = PLACES.below("/srv/x")
-    paths = [places.config, places.table, places.folder, places.crontab, places.cron_d]
+    paths = [places.config, places.table, places.directory, places.crontab, places.cron_d]
     paths += [*places.spools.values(), *places.cron_pids, places.root]
     assert all(path.startswith("/srv/x") for path in paths)
     assert places.table == "/srv/x/etc/cronjob.tab"

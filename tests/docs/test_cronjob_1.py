@@ -157,7 +157,7 @@ def test_the_files_are_those_that_the_program_uses(monkeypatch: pytest.MonkeyPat
     heads = [line for line in SECTIONS["FILES"] if line.startswith(".It")]
     named = arguments(heads, "Pa")
     used = {TABLE, CONFIG, journal.SOCKET, *environment.DEFAULTS_FILES}
-    used |= {PLACES.folder, PLACES.crontab, PLACES.cron_d, PLACES.passwd, *PLACES.cron_pids}
+    used |= {PLACES.directory, PLACES.crontab, PLACES.cron_d, PLACES.passwd, *PLACES.cron_pids}
     used |= set(PLACES.spools.values())
     assert (PLACES.table, PLACES.config) == (TABLE, CONFIG)
     used |= {"/etc/localtime", "/etc/timezone", "/etc/machine-id"}

@@ -49,7 +49,7 @@ def test_the_values_and_the_default_of_a_key_are_as_said(name: str) -> None:
 def test_the_files_and_directories_are_those_that_the_program_reads() -> None:
     named = set(re.findall(r"\.Pa (\S+)", PROSE))
     assert named == {
-        *(PLACES.config, PLACES.table, PLACES.folder, PLACES.crontab, PLACES.cron_d),
+        *(PLACES.config, PLACES.table, PLACES.directory, PLACES.crontab, PLACES.cron_d),
         *(*PLACES.spools.values(), PLACES.cron_pids[0]),
     }
 

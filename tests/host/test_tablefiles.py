@@ -25,7 +25,7 @@ def put(path: Path, text: str = GOOD, mode: int = 0o644) -> Source:
 
 def folder(path: Path) -> Source:
     path.mkdir(exist_ok=True)
-    return Source(path=str(path), place="folder")
+    return Source(path=str(path), place="directory")
 
 
 class Reader:
@@ -132,7 +132,9 @@ def test_a_table_that_was_never_good_has_nothing_to_keep(tmp_path: Path) -> None
 
 
 def test_a_table_past_a_cap_keeps_its_last_good_version(tmp_path: Path) -> None:
-    source = Source(path=str(tmp_path / "spool"), place="folder", style="user", names=SPOOL_NAMES)
+    source = Source(
+        path=str(tmp_path / "spool"), place="directory", style="user", names=SPOOL_NAMES
+    )
     put(tmp_path / "spool/ann", "@daily true\n")
     reader = Reader(source, uids={"ann": os.geteuid()})
     reader.read()
@@ -206,23 +208,23 @@ def test_every_file_that_is_passed_over_is_said_with_its_reason(tmp_path: Path) 
     path.mkdir()
     for name in ("good", "a.conf", ".placeholder"):
         put(path / name)
-    (path / "folder").mkdir()
+    (path / "directory").mkdir()
     os.mkfifo(path / "fifo")
     (path / "dangling").symlink_to("nowhere")
     names_rule = CRON_D_NAMES["debian"]
-    reader = Reader(Source(path=str(path), place="folder", names=names_rule))
+    reader = Reader(Source(path=str(path), place="directory", names=names_rule))
     assert names(reader.read()) == ["good"]
     assert reader.remarks() == {
         ".placeholder": ("skipped", "its name begins with a dot"),
         "a.conf": ("skipped", names_rule.allowed),
         "dangling": ("refused", "cannot read the table: No such file or directory"),
         "fifo": ("skipped", "it is not a regular file"),
-        "folder": ("skipped", "it is not a regular file"),
+        "directory": ("skipped", "it is not a regular file"),
     }
 
 
 def test_a_directory_may_be_missing(tmp_path: Path) -> None:
-    reader = Reader(Source(path=str(tmp_path / "none"), place="folder"))
+    reader = Reader(Source(path=str(tmp_path / "none"), place="directory"))
     assert reader.read() == Reading((), (), changed=False)
     assert reader.remarks() == {}
 
@@ -236,7 +238,7 @@ def test_a_file_that_two_sources_name_is_read_once(tmp_path: Path) -> None:
 
 
 def test_the_name_of_a_user_table_is_the_account_that_runs_its_entries(tmp_path: Path) -> None:
-    source = Source(path=str(tmp_path / "spool"), place="folder", style="user", classic=True)
+    source = Source(path=str(tmp_path / "spool"), place="directory", style="user", classic=True)
     put(tmp_path / "spool/ann", "* * * * * name=x true\n", 0o600)
     put(tmp_path / "spool/bob", GOOD, 0o600)
     reader = Reader(source, uids={"ann": os.geteuid(), "bob": 'unknown user "bob"'})

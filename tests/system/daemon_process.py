@@ -21,13 +21,13 @@ class DaemonProcess:
 
     def __init__(
         self,
-        folder: Path,
+        directory: Path,
         table: str | None,
         *options: str,
         environment: dict[str, str] | None = None,
     ) -> None:
-        self.folder = folder
-        self.table = folder / "table.tab"
+        self.directory = directory
+        self.table = directory / "table.tab"
         if table is not None:
             self.write_table(table)
         self.log: list[str] = []
@@ -41,10 +41,10 @@ class DaemonProcess:
 
     def command(self, *options: str) -> list[str]:
         """The command line of this daemon."""
-        folders = ("--state", str(self.folder / "state"), "--runtime", str(self.folder / "run"))
+        state, runtime = str(self.directory / "state"), str(self.directory / "run")
         return [
             *(sys.executable, "-m", "cronjob", "daemon", "--log", "stderr"),
-            *("--table", str(self.table), *folders, *options),
+            *("--state", state, "--runtime", runtime, "--table", str(self.table), *options),
         ]
 
     def write_table(self, text: str) -> None:

@@ -48,7 +48,7 @@ class NobodysDaemon(DaemonProcess):
         """The same, after giving up root."""
         ids = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
         own = super().command(*options)[1:]
-        return ["setpriv", *ids, "env", f"PYTHONPATH={self.folder}", PYTHON, *own]
+        return ["setpriv", *ids, "env", f"PYTHONPATH={self.directory}", PYTHON, *own]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")

@@ -137,7 +137,7 @@ def test_a_signal_reads_and_says_everything_again(tmp_path: Path) -> None:
 def test_a_table_that_cannot_be_trusted_any_more_lives_on_in_its_last_good_version(
     spoil: Callable[[Path], None], reason: str, tmp_path: Path
 ) -> None:
-    folder = tmp_path / "folder"
+    folder = tmp_path / "directory"
     folder.mkdir()
     with DaemonProcess(folder, OLD) as daemon:
         spoil(daemon.table)

@@ -106,7 +106,7 @@ def missing_shell(setting: Setting, subject: Subject) -> Found | None:
 def missing_home(setting: Setting, subject: Subject) -> Found | None:
     """Commands start in HOME, else in `/`."""
     value = setting.value
-    if setting.name != "HOME" or not value.startswith("/") or subject.surroundings.folder(value):
+    if setting.name != "HOME" or not value.startswith("/") or subject.surroundings.directory(value):
         return None
     message = f"there is no directory {quoted(value)}; commands start in / instead"
     return _found(setting, subject, message)

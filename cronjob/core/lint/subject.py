@@ -35,7 +35,7 @@ class Surroundings:
     now: datetime  #: aware
     account: Callable[[str], bool]  #: whether there is an account of that name
     program: Callable[[str], bool]  #: whether a path, or a name in PATH, is a program
-    folder: Callable[[str], bool]  #: whether a path is a folder
+    directory: Callable[[str], bool]  #: whether a path is a directory
     cron: tuple[Table, ...] = ()  #: tables that a cron beside us would run
 
 
@@ -104,7 +104,7 @@ def likeness(entry: Entry) -> tuple[object, ...]:
 
 def works(entry: Entry) -> dict[str, str]:
     """What the entry does: how to know it from what others do, and in words."""
-    folders = _RUN_PARTS.findall(entry.command)
-    found = {folder: f"run-parts {folder} too" for folder in folders}
+    directories = _RUN_PARTS.findall(entry.command)
+    found = {directory: f"run-parts {directory} too" for directory in directories}
     command = " ".join(entry.command.split())
     return found | {f"{entry.user} {command}": "the same command"}
