@@ -4,7 +4,7 @@ import asyncio
 import signal
 import traceback
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any, assert_never
 
 from cronjob.core.config import Config
@@ -170,8 +170,9 @@ class Daemon:
 
     def _take_over(self) -> None:
         self._defaults = default_environment()
-        self._state = replace(self._state, slots=self._options.slots_by(self._loader.config))
-        self._handle(Loaded(moment=self._clock.moment(), entries=self._loader.entries))
+        slots = self._options.slots_by(self._loader.config)
+        loaded = Loaded(moment=self._clock.moment(), entries=self._loader.entries, slots=slots)
+        self._handle(loaded)
         self._report_loaded("reloaded")
 
     def _look_later(self) -> None:

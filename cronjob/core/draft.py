@@ -38,7 +38,7 @@ class Draft:
         self.now, self.monotonic = moment.now, moment.monotonic
         self.effects: list[Effect] = []
         self.remembers = False  # whether all fire times up to now are dealt with by this step
-        self.slots_used = state.slots_used
+        self.slots, self.slots_used = state.slots, state.slots_used
         self.entries = state.entries
         self.timetable = state.timetable
         self.runs = state.runs.copy()
@@ -66,7 +66,7 @@ class Draft:
         elif awake != before.awake:
             self.effects.append(awake)
         state = State(
-            slots=before.slots,
+            slots=self.slots,
             slots_used=self.slots_used,
             entries=self.entries,
             timetable=self.timetable,
@@ -125,7 +125,7 @@ class Draft:
         for place in self.ready:
             run = self.runs[place[3]]
             if not self._drop_if_over(run):
-                if run.entry.slots > self.before.slots - self.slots_used:
+                if run.entry.slots > self.slots - self.slots_used:
                     break
                 self._launch(run)
             granted += 1
@@ -245,7 +245,7 @@ class Draft:
 
     def _report_waiting(self, fresh: list[Place]) -> None:
         """Say of each run that became ready in this step, and did not start, why it waits."""
-        pool, used = self.before.slots, self.slots_used
+        pool, used = self.slots, self.slots_used
         for place in sorted(fresh):
             ahead = bisect_left(self.ready, place)
             if ahead < len(self.ready) and self.ready[ahead] == place:

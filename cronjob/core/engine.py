@@ -132,6 +132,7 @@ def _report_missed(
 def _load(draft: Draft, event: Loaded) -> None:
     """Take over the entries of the tables; the first time, also what a restart needs."""
     first = draft.before.seen is None
+    draft.slots = event.slots or draft.slots
     if not first:
         _catch_up(draft)  # what is due by the old tables starts by the old tables
     draft.entries = {label: e for label, e in event.entries.items() if _fits(draft, label, e)}
@@ -189,9 +190,9 @@ def _carry_over(draft: Draft, event: Loaded) -> None:
 
 
 def _fits(draft: Draft, label: str, entry: Entry) -> bool:
-    if entry.slots <= draft.before.slots:
+    if entry.slots <= draft.slots:
         return True
-    why = f"it wants {entry.slots} slots, the pool has {draft.before.slots}"
+    why = f"it wants {entry.slots} slots, the pool has {draft.slots}"
     draft.announce(report.refused(label, entry, why))
     return False
 

@@ -33,6 +33,7 @@ class Loaded:
 
     moment: Moment
     entries: Mapping[str, Entry]  #: by label
+    slots: int | None = None  #: size of the pool from now on; None: as it was
     planned: datetime | None = None  #: first time only: all fire times up to here are dealt with
     stopped: datetime | None = None  #: first time only: when the daemon before finished stopping
     waiting: tuple[Waiting, ...] = ()  #: first time only

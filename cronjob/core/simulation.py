@@ -140,9 +140,9 @@ class Simulation:
         self._going.pop(run, None)
         self.handle(events.AttemptEnded(self.clock.moment(), run, ending, self.chance))
 
-    def reload(self, entries: Mapping[str, Entry]) -> None:
-        """Give the engine other tables."""
-        self.handle(Loaded(moment=self.clock.moment(), entries=entries))
+    def reload(self, entries: Mapping[str, Entry], slots: int | None = None) -> None:
+        """Give the engine other tables and, if `slots` is given, a pool of that size."""
+        self.handle(Loaded(moment=self.clock.moment(), entries=entries, slots=slots))
 
     def stop(self, *, force: bool = False) -> None:
         """Ask for a stop; `stopped` is set once nothing runs any more."""

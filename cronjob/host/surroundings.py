@@ -2,7 +2,7 @@
 
 import os
 import pwd
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from datetime import datetime, tzinfo
 from functools import lru_cache
 
@@ -55,21 +55,20 @@ def _program(name: str) -> bool:
 
 
 def _executable(path: str) -> bool:
-    try:
-        os.stat(path)
-    except PermissionError:
-        return True
-    except (OSError, ValueError):
-        return False
-    return not os.path.isdir(path) and os.access(path, os.X_OK)
+    return _is(path, lambda: not os.path.isdir(path) and os.access(path, os.X_OK))
 
 
 @lru_cache(maxsize=4096)
 def _directory(path: str) -> bool:
+    return _is(path, lambda: os.path.isdir(path))
+
+
+def _is(path: str, such: Callable[[], bool]) -> bool:
+    """Whether something is there and is such; true where that cannot be known."""
     try:
         os.stat(path)
     except PermissionError:
         return True
     except (OSError, ValueError):
         return False
-    return os.path.isdir(path)
+    return such()

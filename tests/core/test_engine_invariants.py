@@ -1,7 +1,6 @@
 """What holds after every event, whatever happens and in whatever order."""
 
 from collections import Counter
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from hypothesis import HealthCheck, settings
@@ -72,9 +71,8 @@ class AnyDay(RuleBasedStateMachine):
 
     @rule(load=st.sampled_from(LOADS), slots=st.integers(3, 6))
     def the_pool_changes_with_the_tables(self, load: dict[str, Entry], slots: int) -> None:
-        self.simulation.state = replace(self.simulation.state, slots=slots)
         self.widest = max(self.widest, slots)
-        self.simulation.reload(load)
+        self.simulation.reload(load, slots)
 
     @rule(force=st.booleans(), really=st.integers(0, 9))
     def a_stop_is_asked_for(self, force: bool, really: int) -> None:

@@ -1,6 +1,5 @@
 """Reload: what new tables change for runs that wait, back off or are going."""
 
-from dataclasses import replace
 from datetime import datetime, timedelta
 
 from cronjob.core.events import EndAttempt
@@ -81,9 +80,8 @@ def test_a_run_that_no_longer_fits_the_pool_blocks_nobody() -> None:
     simulation = at_nine(
         "0 9 * * * name=a slots=4 root x\n0 9 * * * name=b slots=8 root x\n", slots=8
     )
-    simulation.state = replace(simulation.state, slots=4)
     simulation.reload(
-        entries_of("0 9 * * * name=a slots=4 root x\n0 9 * * * name=b slots=3 root x\n")
+        entries_of("0 9 * * * name=a slots=4 root x\n0 9 * * * name=b slots=3 root x\n"), slots=4
     )
     simulation.finish("a@2026-03-02T09:00Z", exited())
     assert [key for _, key, _ in simulation.starts("b")] == ["b@2026-03-02T09:00Z"]
@@ -93,8 +91,7 @@ def test_a_run_that_no_longer_fits_the_pool_blocks_nobody() -> None:
 def test_a_waiting_run_is_dropped_for_the_reason_for_which_its_entry_is_gone() -> None:
     text = "0 9 * * * name=a slots=4 root x\n0 9 * * * name=b slots=3 root x\n"
     simulation = at_nine(text + "0 9 * * * name=c root x\n", slots=4)
-    simulation.state = replace(simulation.state, slots=2)
-    simulation.reload(entries_of(text))
+    simulation.reload(entries_of(text), slots=2)
     assert [report.text.rpartition(": ")[2] for report in simulation.reports("run-dropped")] == [
         "its entry is refused now",
         "its entry is in no table any more",

@@ -1,5 +1,6 @@
 """A table that is edited is reloaded by itself, however it is edited."""
 
+import contextlib
 import importlib.util
 import os
 import re
@@ -8,7 +9,7 @@ import signal
 import socket
 import time
 import zoneinfo
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from pathlib import Path
 
@@ -172,41 +173,43 @@ needs_systemd = pytest.mark.skipif(
 )
 
 
-@needs_systemd
-def test_a_reload_that_a_stop_overtakes_is_not_begun(tmp_path: Path) -> None:
+@contextlib.contextmanager
+def managed_daemon(tmp_path: Path) -> Iterator[tuple[socket.socket, DaemonProcess]]:
+    """A daemon that is ready, and the socket on which it tells so."""
     with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
         manager.bind(str(tmp_path / "notify"))
         manager.settimeout(HANG)
         sockets = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
         with DaemonProcess(tmp_path, OLD, environment=sockets) as daemon:
             assert manager.recv(4096).startswith(b"READY=1")
-            daemon.signal(signal.SIGSTOP)  # so that both signals are found at once
-            daemon.signal(signal.SIGHUP)
-            daemon.signal(signal.SIGTERM)
-            daemon.signal(signal.SIGCONT)
-            assert daemon.wait() == 0
-            manager.setblocking(False)
-            assert manager.recv(4096).startswith(b"STOPPING=1")
-            with pytest.raises(BlockingIOError):
-                manager.recv(4096)
+            yield manager, daemon
+
+
+@needs_systemd
+def test_a_reload_that_a_stop_overtakes_is_not_begun(tmp_path: Path) -> None:
+    with managed_daemon(tmp_path) as (manager, daemon):
+        daemon.signal(signal.SIGSTOP)  # so that both signals are found at once
+        daemon.signal(signal.SIGHUP)
+        daemon.signal(signal.SIGTERM)
+        daemon.signal(signal.SIGCONT)
+        assert daemon.wait() == 0
+        manager.setblocking(False)
+        assert manager.recv(4096).startswith(b"STOPPING=1")
+        with pytest.raises(BlockingIOError):
+            manager.recv(4096)
 
 
 @needs_systemd
 def test_a_reload_is_told_to_the_service_manager_from_its_begin_to_its_end(tmp_path: Path) -> None:
-    with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
-        manager.bind(str(tmp_path / "notify"))
-        manager.settimeout(HANG)
-        sockets = {"NOTIFY_SOCKET": str(tmp_path / "notify")}
-        with DaemonProcess(tmp_path, OLD, environment=sockets) as daemon:
-            assert manager.recv(4096).startswith(b"READY=1")
-            before = time.monotonic_ns() // 1000
-            daemon.signal(signal.SIGHUP)
-            reloading, since = manager.recv(4096).decode().splitlines()
-            assert reloading == "RELOADING=1"
-            assert int(since.removeprefix("MONOTONIC_USEC=")) >= before
-            assert manager.recv(4096) == b"READY=1\nSTATUS=1 entries"
-            daemon.write_table(NEW)
-            assert manager.recv(4096).startswith(b"READY=1")  # only a wish is a reload for it
+    with managed_daemon(tmp_path) as (manager, daemon):
+        before = time.monotonic_ns() // 1000
+        daemon.signal(signal.SIGHUP)
+        reloading, since = manager.recv(4096).decode().splitlines()
+        assert reloading == "RELOADING=1"
+        assert int(since.removeprefix("MONOTONIC_USEC=")) >= before
+        assert manager.recv(4096) == b"READY=1\nSTATUS=1 entries"
+        daemon.write_table(NEW)
+        assert manager.recv(4096).startswith(b"READY=1")  # only a wish is a reload for it
 
 
 # -- the system's zone and the zone database -----------------------------------------------------
