@@ -24,20 +24,17 @@ from cronjob.core.events import (
     WakeAt,
     Woken,
 )
-from cronjob.core.report import Priority, Report, output_line
+from cronjob.core.report import Priority, Report
 from cronjob.core.run import Ending, RunState, attempt_key
 from cronjob.core.state import State
 from cronjob.core.words import counted
-from cronjob.errors import LaunchError
 from cronjob.host import systemd
+from cronjob.host.attempts import Attempts
 from cronjob.host.clock import SystemClock, WallTimer, chance
-from cronjob.host.environment import Accounts, command_of, default_environment
-from cronjob.host.identity import own_name
+from cronjob.host.environment import Accounts
 from cronjob.host.journal import Journal
-from cronjob.host.launcher import GuardedLauncher
 from cronjob.host.loading import Loader
 from cronjob.host.origin import Origin
-from cronjob.host.output import OutputPipe
 from cronjob.host.statefile import Saved, StateFile, boot_identity
 
 LEFT_BEHIND_GRACE = 10.0  #: seconds for processes that finished runs left, when the daemon stops
@@ -76,18 +73,20 @@ class Daemon:
         self._loader = Loader(
             options.origin, options.config, journal, self._accounts, changed=self._reload
         )
-        self._launcher = GuardedLauncher(
-            started=self._attempt_started, ended=self._attempt_ended, lost=self._launcher_lost
+        self._attempts = Attempts(
+            journal,
+            self._accounts,
+            started=self._attempt_started,
+            ended=self._attempt_ended,
+            lost=self._launcher_lost,
+            defect=self._report_defect,
         )
         self._timer = WallTimer()
         self._wake: asyncio.TimerHandle | None = None
-        self._pipes: dict[str, OutputPipe] = {}  #: by attempt, while it runs
-        self._launches: dict[str, asyncio.Task[None]] = {}  #: users being looked up
         self._loading: asyncio.Task[None] | None = None
         self._wanted: set[str] = set()  #: what to load after that: "changes", "everything"
         self._later: asyncio.TimerHandle | None = None  #: another look at the tables
         self._stop_wanted = False
-        self._defaults: dict[str, str] = {}
         self._complained = float("-inf")
         self._finished: asyncio.Future[Stopped] | None = None
 
@@ -96,7 +95,7 @@ class Daemon:
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._report_exception)
         self._finished = loop.create_future()
-        await self._launcher.start()
+        await self._attempts.start()
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._request_stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload, "everything")
@@ -108,7 +107,7 @@ class Daemon:
             stopped = await self._finished
         finally:
             self._loader.close()
-            await self._launcher.stop(LEFT_BEHIND_GRACE)
+            await self._attempts.stop(LEFT_BEHIND_GRACE)
         self._say_goodbye(stopped)
         loop.remove_reader(self._timer)
         self._timer.close()
@@ -121,7 +120,7 @@ class Daemon:
             self._tell(Priority.WARNING, "state", problem)
         self._loading = asyncio.current_task()
         await self._loader.load()
-        self._defaults = default_environment()
+        self._attempts.reread_defaults()
         same_boot = saved is not None and saved.boot == self._boot
         self._handle(
             Loaded(
@@ -169,7 +168,7 @@ class Daemon:
         self._look_later()
 
     def _take_over(self) -> None:
-        self._defaults = default_environment()
+        self._attempts.reread_defaults()
         slots = self._options.slots_by(self._loader.config)
         loaded = Loaded(moment=self._clock.moment(), entries=self._loader.entries, slots=slots)
         self._handle(loaded)
@@ -202,14 +201,9 @@ class Daemon:
         self._arm(self._state.awake)  # also when nothing changed: the timer is spent
 
     def _attempt_started(self, attempt: str, pid: int, note: str) -> None:
-        # A quick command has spoken already; the journal hears of its start first.
         self._handle(AttemptStarted(self._clock.moment(), _run_of(attempt), pid, note))
-        if (pipe := self._pipes.get(attempt)) is not None:
-            pipe.listen()
 
     def _attempt_ended(self, attempt: str, ending: Ending) -> None:
-        if (pipe := self._pipes.pop(attempt, None)) is not None:
-            pipe.drain()  # what it said comes before how it ended
         self._handle(AttemptEnded(self._clock.moment(), _run_of(attempt), ending, chance()))
 
     def _launcher_lost(self) -> None:
@@ -231,10 +225,10 @@ class Daemon:
                 self._journal.tell(report)
             case Remember(planned):
                 self._save(lambda: self._state_file.remember(self._boot, planned))
-            case Launch():
-                self._launch(effect)
-            case EndAttempt(run, number, grace):
-                self._end(attempt_key(run, number), grace)
+            case Launch(run, attempt):
+                self._attempts.launch(run, attempt)
+            case EndAttempt(run_key, number, grace):
+                self._attempts.end(attempt_key(run_key, number), grace)
             case WakeAt():
                 self._arm(effect)
             case Stopped():
@@ -242,44 +236,6 @@ class Daemon:
                     self._finished.set_result(effect)
             case _:
                 assert_never(effect)
-
-    def _launch(self, launch: Launch) -> None:
-        attempt = attempt_key(launch.run.key, launch.attempt.number)
-        task = asyncio.get_running_loop().create_task(self._look_up_and_launch(attempt, launch))
-        self._launches[attempt] = task
-
-    async def _look_up_and_launch(self, attempt: str, launch: Launch) -> None:
-        try:
-            account = await self._accounts.get(launch.run.entry.user or own_name())
-            command = command_of(launch.run, launch.attempt, account, self._defaults)
-            run = launch.run
-            pipe = OutputPipe(
-                lambda line: self._journal.tell(output_line(run, launch.attempt, line)),
-                uid=account.uid,
-                gid=account.gid,
-            )
-        except LaunchError as error:
-            self._attempt_ended(attempt, Ending(error=str(error)))
-        except OSError as error:
-            text = f"cannot make a pipe for its output: {error.strerror}"
-            self._attempt_ended(attempt, Ending(error=text))
-        except Exception as error:  # or the run would keep its slots for ever
-            self._report_defect(f"cannot launch {attempt}", error)
-            self._attempt_ended(attempt, Ending(error="internal error"))
-        else:
-            self._pipes[attempt] = pipe
-            self._launcher.launch(attempt, command, pipe.write_end)
-            pipe.launched()
-        finally:
-            self._launches.pop(attempt, None)
-
-    def _end(self, attempt: str, grace: float) -> None:
-        if (task := self._launches.pop(attempt, None)) is None:
-            self._launcher.end(attempt, grace)
-            return
-        task.cancel()
-        ending = Ending(error="it was ended before it was started")
-        asyncio.get_running_loop().call_soon(self._attempt_ended, attempt, ending)
 
     def _arm(self, awake: WakeAt) -> None:
         loop = asyncio.get_running_loop()
@@ -322,8 +278,8 @@ class Daemon:
             interrupted=stopped.interrupted,
         )
         self._save(lambda: self._state_file.write(saved))
-        if self._launcher.survivors:
-            left = " ".join(map(str, self._launcher.survivors))
+        if self._attempts.survivors:
+            left = " ".join(map(str, self._attempts.survivors))
             self._tell(Priority.ERROR, "stopped", f"could not end pids {left}")
         self._tell(Priority.INFO, "stopped", "stopped")
 
