@@ -58,9 +58,24 @@ def quoted(text: str, limit: int = 40) -> str:
 
 def printable(text: str) -> str:
     """`text` with everything that a terminal would not print replaced by `\\xNN` escapes."""
-    if text.isprintable():
-        return text
-    return "".join(c if c.isprintable() else _escaped(c) for c in text)
+    return text if text.isprintable() else text.translate(_ESCAPES)
+
+
+MOST_ESCAPES = 4096
+
+
+class _Escapes(dict[int, str]):
+    """What stands for each character; the first thousands are remembered, for floods of them."""
+
+    def __missing__(self, code: int) -> str:
+        character = chr(code)
+        shown = character if character.isprintable() else _escaped(character)
+        if len(self) < MOST_ESCAPES:
+            self[code] = shown
+        return shown
+
+
+_ESCAPES = _Escapes()
 
 
 def _escaped(character: str) -> str:

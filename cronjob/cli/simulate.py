@@ -9,13 +9,13 @@ from datetime import datetime, timedelta, tzinfo
 
 from cronjob.cli.columns import aligned
 from cronjob.cli.instants import parse_instant
-from cronjob.cli.lookup import nearest_label
 from cronjob.cli.service import default_slots
 from cronjob.cli.sources import origin_of, read_tables
 from cronjob.cli.zones import zone_option
 from cronjob.core.chronicle import Chronicle, Occurrence, Tally, unfinished, zulu
 from cronjob.core.entry import Entry, label_entries
 from cronjob.core.fields import FieldError, parse_duration
+from cronjob.core.naming import nearest_label
 from cronjob.core.run import Attempt, Run
 from cronjob.core.simulation import Act, Simulation, exited
 from cronjob.core.source import PLACES, Places
@@ -136,14 +136,18 @@ def _print_object(one: Occurrence) -> None:
 
 # -- the sum of it -------------------------------------------------------------------------------
 
-_HEADS = ("NAME", "RUNS", "ATTEMPTS", "FAILED", "GAVE UP", "OVERLAPS", "LONGEST WAIT", "MISSED")
+_HEADS = (
+    *("NAME", "RUNS", "ATTEMPTS", "FAILED", "GAVE UP", "OVERLAPS", "LONGEST WAIT"),
+    *("SKIPPED", "MISSED"),
+)
 
 
 def _summary_table(tallies: Mapping[str, Tally]) -> str:
     rows = [
         (
             *(label, str(tally.runs), str(tally.attempts), str(tally.failures)),
-            *(str(tally.gave_up), str(tally.overlaps), _waited(tally), str(tally.missed)),
+            *(str(tally.gave_up), str(tally.overlaps), _waited(tally)),
+            *(str(tally.skipped), str(tally.missed)),
         )
         for label, tally in tallies.items()
     ]
@@ -164,9 +168,11 @@ def _summary_text(chronicle: Chronicle, simulation: Simulation, zone: tzinfo) ->
         f"{counted(total.overlaps, 'overlap')}",
         f"{counted(total.missed, 'fire time')} missed",
     ]
+    if total.skipped:
+        parts.append(f"{counted(total.skipped, 'run')} skipped")
     lines = [", ".join(parts)]
     if total.longest_wait >= 0.001:
-        lines.append(f"longest wait for a slot: {seconds(total.longest_wait)}")
+        lines.append(f"longest wait: {seconds(total.longest_wait)}")
     if chronicle.busiest is not None:
         minute = chronicle.busiest.astimezone(zone).isoformat(" ", "minutes")
         taken = f"{chronicle.most_slots} of {simulation.state.slots} slots"
@@ -206,6 +212,7 @@ def _members(tally: Tally) -> dict[str, object]:
         "gave_up": tally.gave_up,
         "overlaps": tally.overlaps,
         "longest_wait": tally.longest_wait,
+        "skipped": tally.skipped,
         "missed": tally.missed,
     }
 

@@ -7,11 +7,12 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 
-from cronjob.core.events import Announce, Effect, Launch
+from cronjob.core.events import Announce, Effect, Finished, Launch
 from cronjob.core.missed import Missed
 from cronjob.core.report import Report
-from cronjob.core.run import Outcome, Run, RunState
+from cronjob.core.run import Outcome, Run, RunOutcome, RunState
 from cronjob.core.simulation import Simulation
+from cronjob.core.waits import waited_words
 from cronjob.core.words import counted, seconds
 
 _SHOWN_LATE = timedelta(seconds=1)  # a start so far from its fire time says so
@@ -37,8 +38,9 @@ class Tally:
     failures: int = 0  #: attempts that did not succeed
     gave_up: int = 0  #: runs that failed although they could be retried
     overlaps: int = 0  #: runs that began while an earlier one was going
-    missed: int = 0  #: fire times
-    longest_wait: float = 0.0  #: seconds, for slots
+    skipped: int = 0  #: runs that were not to begin
+    missed: int = 0  #: fire times without a run that began in time
+    longest_wait: float = 0.0  #: seconds, for slots, gates and earlier runs
 
     def add(self, other: "Tally") -> None:
         """Count in what became of another."""
@@ -47,6 +49,7 @@ class Tally:
         self.failures += other.failures
         self.gave_up += other.gave_up
         self.overlaps += other.overlaps
+        self.skipped += other.skipped
         self.missed += other.missed
         self.longest_wait = max(self.longest_wait, other.longest_wait)
 
@@ -72,7 +75,9 @@ class Chronicle:
                 for row in missed:
                     self._missed(at, row)
             case Announce(report):
-                self._announced(simulation, at, report)
+                self._announced(at, report)
+            case Finished(run, outcome, _):
+                self._finished(run, outcome)
             case _:
                 pass  # it is obeyed, or for the record of a machine
 
@@ -108,11 +113,16 @@ class Chronicle:
         tally.overlaps += bool(overlapped)
         return overlapped
 
-    def _announced(self, simulation: Simulation, at: datetime, report: Report) -> None:
+    def _finished(self, run: Run, outcome: RunOutcome) -> None:
+        self._going.get(run.label, set()).discard(run.key)
+        if outcome is RunOutcome.SKIPPED:
+            self._tally(run.label).skipped += 1
+        elif outcome is RunOutcome.MISSED:
+            self._tally(run.label).missed += 1
+
+    def _announced(self, at: datetime, report: Report) -> None:
         known = {name.removeprefix("CRONJOB_").lower(): word for name, word in report.fields}
         label, run = known.pop("name", ""), known.get("run", "")
-        if run not in simulation.state.runs:
-            self._going.get(label, set()).discard(run)
         if report.event == "attempt-ended":
             if known["outcome"] == Outcome.SUCCEEDED:
                 return
@@ -155,8 +165,8 @@ def _how_started(at: datetime, run: Run, overlapped: int) -> list[str]:
         if wall.replace(tzinfo=None, fold=0) != fire.nominal:
             parts.append(f"asked for {fire.nominal:%H:%M}")
         parts += _how_late(at - fire.at, run)
-    if attempt.waited >= 0.001:
-        parts.append(f"waited {seconds(attempt.waited)} for a slot")
+    if attempt.waits:
+        parts.append(waited_words(attempt.waits))
     if overlapped:
         parts.append(f"overlaps {counted(overlapped, 'earlier run')}")
     return parts

@@ -10,22 +10,29 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import assert_never
 
-from cronjob.core import policy, report
-from cronjob.core.draft import VANISHED, Draft
+from cronjob.core import admission, gating, policy, pool, report, tokens
+from cronjob.core.admission import STOPPING, VANISHED
+from cronjob.core.draft import Draft
 from cronjob.core.entry import Entry
 from cronjob.core.events import (
     AttemptEnded,
     AttemptStarted,
     Effect,
     Event,
+    KillRequested,
     Loaded,
+    Measured,
+    RunRequested,
     StopRequested,
+    TokensReturned,
+    TokenTaken,
+    TokenWithdrawn,
     Woken,
 )
 from cronjob.core.missed import Absence, Missed
-from cronjob.core.run import Move, Outcome, RunState, ended
+from cronjob.core.run import Asked, Move, Outcome, Run, RunState, ended
 from cronjob.core.schedule import FireTime
-from cronjob.core.state import Line, State
+from cronjob.core.state import State
 from cronjob.core.words import seconds
 
 _INSTANT = timedelta(microseconds=1)
@@ -47,8 +54,22 @@ def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
             _judge(draft, event)
         case StopRequested():
             _begin_to_stop(draft, event.force)
+        case RunRequested():
+            _begin_asked(draft, event)
+        case KillRequested():
+            _kill(draft, event)
+        case TokenTaken():
+            tokens.taken(draft, event)
+        case TokensReturned():
+            tokens.returned(draft, event)
+        case TokenWithdrawn():
+            tokens.withdrawn(draft, event)
+        case Measured():
+            if not draft.stopping:
+                gating.measured(draft, event.readings)
         case _:
             assert_never(event)
+    admission.settle(draft)
     return draft.finish()
 
 
@@ -82,10 +103,9 @@ def _go_back(draft: Draft, *, taken: datetime, shown: datetime) -> None:
 
 def _catch_up(draft: Draft, *, resuming: bool = False) -> None:
     """Start what is due by either clock; `resuming`: what a restart delayed is not late."""
-    draft.run_timers()
+    admission.run_timers(draft)
     if not draft.stopping:
         _start_due(draft, resuming)
-    draft.dispatch()
 
 
 def _start_due(draft: Draft, resuming: bool) -> None:
@@ -106,7 +126,7 @@ def _start_due(draft: Draft, resuming: bool) -> None:
             until = decision.starts[0].at - _INSTANT if decision.starts else now
             rows.append(absence.missed(schedule, labels, one.fire.at - _INSTANT, until))
     for fire, label in sorted(starts, key=lambda start: _order(draft, *start)):
-        draft.begin(label, fire)
+        admission.begin(draft, label, fire)
     _report_missed(draft, rows, earliest, now)
 
 
@@ -135,6 +155,7 @@ def _load(draft: Draft, event: Loaded) -> None:
     draft.slots = event.slots or draft.slots
     if not first:
         _catch_up(draft)  # what is due by the old tables starts by the old tables
+        admission.settle(draft)
     draft.entries = {label: e for label, e in event.entries.items() if _fits(draft, label, e)}
     _plan(draft, event, first)
     _carry_over(draft, event)
@@ -143,12 +164,12 @@ def _load(draft: Draft, event: Loaded) -> None:
     else:
         starting = [label for label in event.interrupted if label in draft.entries]
     for label in starting:
-        draft.begin(label, _present(draft.now, draft.entries[label]))
+        admission.begin(draft, label, _present(draft.now, draft.entries[label]))
     for waiting in event.waiting:
         if waiting.label not in draft.entries:
             draft.announce(report.waiting_vanished(waiting.label, waiting.at))
         elif waiting.label not in starting:
-            draft.begin(waiting.label, FireTime(waiting.at, waiting.nominal))
+            admission.begin(draft, waiting.label, FireTime(waiting.at, waiting.nominal))
     _catch_up(draft, resuming=first)
     draft.remembers |= first
 
@@ -173,7 +194,10 @@ def _plan(draft: Draft, event: Loaded, first: bool) -> None:
 
 
 def _present(now: datetime, entry: Entry) -> FireTime:
-    at = now.replace(microsecond=0)
+    return _at(now.replace(microsecond=0), entry)
+
+
+def _at(at: datetime, entry: Entry) -> FireTime:
     return FireTime(at, at.astimezone(entry.schedule.zone).replace(tzinfo=None, fold=0))
 
 
@@ -183,10 +207,23 @@ def _carry_over(draft: Draft, event: Loaded) -> None:
         if run.state is RunState.RUNNING:
             continue
         if run.label in draft.entries:
-            draft.runs[run.key] = draft.reread(run)
+            _go_on(draft, run)
         else:
             draft.drop(run, _REFUSED if run.label in event.entries else VANISHED)
-    draft.ready = Line(tuple(place for place in draft.ready if place[3] in draft.runs))
+    draft.roomier.update(draft.aside)  # the shares may have grown
+    draft.stirred = True  # who stands in line may need fewer slots now
+
+
+def _go_on(draft: Draft, run: Run) -> None:
+    """A run that waits, by its entry as it reads now."""
+    before = run.entry.fields.deadline
+    draft.runs[run.key] = run = admission.reread(draft, run)
+    if not run.attempts and run.entry.fields.deadline != before:
+        run = admission.limited(draft, run)
+    if run.state is RunState.HELD:
+        draft.loosened[run.label] = None
+    elif run.state is RunState.GATED:
+        draft.to_measure = True
 
 
 def _fits(draft: Draft, label: str, entry: Entry) -> bool:
@@ -202,6 +239,7 @@ def _fits(draft: Draft, label: str, entry: Entry) -> bool:
 
 def _note_start(draft: Draft, event: AttemptStarted) -> None:
     """Note the process of an attempt."""
+    draft.stirred = False
     run = draft.runs.get(event.run)
     if run is None or run.state is not RunState.RUNNING:
         return
@@ -215,18 +253,36 @@ def _judge(draft: Draft, event: AttemptEnded) -> None:
     run = draft.runs.get(event.run)
     if run is None or run.state is not RunState.RUNNING:
         return
-    attempt = ended(run.attempt, event.ending, run.stop_reason, draft.monotonic)
-    cancelled = run.stop_reason is Outcome.CANCELLED
-    run = run.with_attempt(attempt)
-    draft.slots_used -= run.entry.slots
+    ok = run.entry.fields.ok
+    attempt = ended(run.attempt, event.ending, run.stop_reason, draft.monotonic, ok)
+    by_the_stop = run.stop_reason is Outcome.CANCELLED and not run.last
+    run = pool.vacate(draft, run, attempt)
+    pool.note_an_end(draft)
     draft.announce(report.attempt_ended(run, attempt))
     if draft.stopping:
-        if run.entry.schedule.reboot and cancelled:
+        if run.entry.schedule.reboot and by_the_stop:
             draft.interrupted = (*draft.interrupted, run.label)
-        draft.close(run, Move.ENDED)
+        draft.close(run, Move.ENDED, run.last or STOPPING)
     else:
-        draft.follow(run, attempt, event.chance)
-    draft.dispatch()
+        admission.follow(draft, run, attempt, event.chance)
+
+
+# -- what people ask for --------------------------------------------------------------------------
+
+
+def _begin_asked(draft: Draft, event: RunRequested) -> None:
+    entry = draft.entries.get(event.label)
+    if entry is None:
+        draft.announce(report.unknown_label(event.label))
+    elif event.key not in draft.runs:
+        fire, asked = _at(draft.now, entry), Asked(event.force, event.lender)
+        admission.begin_asked(draft, event.key, event.label, fire, asked)
+
+
+def _kill(draft: Draft, event: KillRequested) -> None:
+    for key in event.runs:
+        if (run := draft.runs.get(key)) is not None:
+            admission.kill(draft, run, event.by)
 
 
 # -- the end -------------------------------------------------------------------------------------
@@ -247,3 +303,5 @@ def _begin_to_stop(draft: Draft, force: bool) -> None:
     for run in list(draft.runs.values()):
         if run.attempts and run.state is not RunState.RUNNING:
             draft.drop(run, "the daemon stops before its next attempt")
+        elif run.asked is not None and not run.attempts:
+            draft.drop(run, STOPPING)  # whoever asked for it is told, and may ask again

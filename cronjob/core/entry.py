@@ -82,6 +82,7 @@ class Entry:
     environment: Mapping[str, str]  #: the environment lines above it
     source: str
     line: int
+    personal: bool = False  #: it stands in a user table
     start_delay: timedelta = timedelta()  #: after each fire time; drawn from `jitter`, always equal
 
     @property
@@ -95,6 +96,11 @@ class Entry:
         if self.fields.slots is None:
             return 0 if self.schedule.reboot else 1
         return self.fields.slots.count
+
+    @property
+    def auto(self) -> bool:
+        """Whether its commands get a jobserver."""
+        return self.fields.slots is not None and self.fields.slots.auto
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,9 +5,10 @@ from dataclasses import dataclass
 from datetime import datetime
 
 from cronjob.core.entry import Entry
+from cronjob.core.gates import Readings
 from cronjob.core.missed import Missed
 from cronjob.core.report import Report
-from cronjob.core.run import Attempt, Ending, Run
+from cronjob.core.run import Attempt, Ending, Run, RunOutcome
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,7 +77,75 @@ class StopRequested:
     force: bool = False
 
 
-Event = Loaded | Woken | AttemptStarted | AttemptEnded | StopRequested
+@dataclass(frozen=True, slots=True)
+class RunRequested:
+    """Somebody asks for a run of an entry now, at no fire time of it."""
+
+    moment: Moment
+    key: str  #: of the run, as `manual_key` makes it
+    label: str
+    force: bool = False  #: overlap, gates, shares and slots do not hold it
+    lender: str | None = None  #: key of the run whose command waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class KillRequested:
+    """End these runs; what has not begun, or waits for its next attempt, is dropped."""
+
+    moment: Moment
+    runs: tuple[str, ...]  #: keys
+    by: str  #: whose wish it is
+
+
+@dataclass(frozen=True, slots=True)
+class TokenTaken:
+    """The token that was offered to the run's attempt has been taken."""
+
+    moment: Moment
+    run: str
+    number: int  #: of the attempt
+
+
+@dataclass(frozen=True, slots=True)
+class TokensReturned:
+    """The run's attempt gave tokens back."""
+
+    moment: Moment
+    run: str
+    number: int  #: of the attempt
+    count: int  #: at most what it took
+
+
+@dataclass(frozen=True, slots=True)
+class TokenWithdrawn:
+    """The token that was offered to the run's attempt came back untaken."""
+
+    moment: Moment
+    run: str
+    number: int  #: of the attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Measured:
+    """What was asked for by `Measure`."""
+
+    moment: Moment
+    readings: Readings
+
+
+Event = (
+    Loaded
+    | Woken
+    | AttemptStarted
+    | AttemptEnded
+    | StopRequested
+    | RunRequested
+    | KillRequested
+    | TokenTaken
+    | TokensReturned
+    | TokenWithdrawn
+    | Measured
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -130,4 +199,47 @@ class Stopped:
     interrupted: tuple[str, ...]
 
 
-Effect = Remember | Launch | EndAttempt | Announce | WakeAt | Stopped
+@dataclass(frozen=True, slots=True)
+class OfferToken:
+    """Lay one token where the command of the run's attempt finds it."""
+
+    run: str
+    number: int  #: of the attempt
+
+
+@dataclass(frozen=True, slots=True)
+class WithdrawToken:
+    """Take the offered token back: `TokenWithdrawn` follows, or `TokenTaken` if it is too late."""
+
+    run: str
+    number: int  #: of the attempt
+
+
+@dataclass(frozen=True, slots=True)
+class Measure:
+    """Read these gauges, and tell `Measured` soon."""
+
+    kinds: frozenset[str]  #: of `GAUGES`
+
+
+@dataclass(frozen=True, slots=True)
+class Finished:
+    """A run is over, or never began; exactly one for each that was not left to the next daemon."""
+
+    run: Run
+    outcome: RunOutcome
+    why: str  #: for people; empty when the outcome says all
+
+
+Effect = (
+    Remember
+    | Launch
+    | EndAttempt
+    | Announce
+    | WakeAt
+    | Stopped
+    | OfferToken
+    | WithdrawToken
+    | Measure
+    | Finished
+)

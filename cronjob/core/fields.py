@@ -54,6 +54,9 @@ class ExitCodes:
         return frozenset(code for low, high in ranges for code in range(low, high + 1))
 
 
+SUCCESS = ExitCodes(((0, 0),))
+
+
 @dataclass(frozen=True, slots=True)
 class RetryOn:
     """Which failures are worth another attempt."""
@@ -116,7 +119,7 @@ class Fields:
     catchup_within: timedelta | None = None  #: how old a missed fire time may be; None: any age
     deadline: timedelta | None = None  #: after the fire time and its jitter
     when: tuple[Gate, ...] = ()
-    ok: ExitCodes = ExitCodes(((0, 0),))  #: what counts as success
+    ok: ExitCodes = SUCCESS  #: what counts as success
     mail: Tell | None = None  #: None: as cron does, when there is output
     log: Tell = Tell.ALWAYS
     nice: int | None = None  #: None, here and below: inherited
@@ -331,20 +334,20 @@ FIELDS: dict[str, Kind] = {
     "slots": Kind(_slots, True),
     "priority": Kind(_integer(-1_000_000, 1_000_000), True),
     "jitter": Kind(parse_duration, True),
-    "overlap": Kind(_choice(Overlap)),
+    "overlap": Kind(_choice(Overlap), True),
     "catchup": Kind(_choice(CatchUp)),
     "catchup-within": Kind(_positive),
-    "deadline": Kind(_positive),
-    "when": Kind(_gates),
-    "ok": Kind(_exit_codes),
+    "deadline": Kind(_positive, True),
+    "when": Kind(_gates, True),
+    "ok": Kind(_exit_codes, True),
     "mail": Kind(_choice(Tell)),
-    "log": Kind(_choice(Tell)),
-    "nice": Kind(_integer(-20, 19)),
-    "umask": Kind(_umask),
-    "cwd": Kind(_pattern(r"/.*", "an absolute path")),
-    "memory": Kind(_memory),
-    "cpu": Kind(_percent),
-    "open-files": Kind(_integer(3, 1_000_000)),
+    "log": Kind(_choice(Tell), True),
+    "nice": Kind(_integer(-20, 19), True),
+    "umask": Kind(_umask, True),
+    "cwd": Kind(_pattern(r"/.*", "an absolute path"), True),
+    "memory": Kind(_memory, True),
+    "cpu": Kind(_percent, True),
+    "open-files": Kind(_integer(3, 1_000_000), True),
 }
 
 

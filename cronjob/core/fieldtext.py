@@ -108,15 +108,11 @@ class FieldReader:
                 self.errors.append((start, f"{what} is not allowed in a user table"))
                 return
         self.given[name] = (value, text)
-        self._warn_of_missing_effect(start, name, value)
+        self._warn_of_missing_effect(start, name)
 
-    def _warn_of_missing_effect(self, start: int, name: str, value: object) -> None:
+    def _warn_of_missing_effect(self, start: int, name: str) -> None:
         if not FIELDS[name].in_effect:
             self.warnings.append((start, f"the field {name} is not in effect yet"))
-        elif isinstance(value, Slots) and value.auto:
-            self.warnings.append(
-                (start, "the jobserver of slots=auto is not in effect yet; the run holds one slot")
-            )
 
 
 @dataclass(slots=True)

@@ -1,7 +1,8 @@
 """Conditions that must hold before a run may start: `load<4`, `mem>2G`, `psi.cpu<20`, `ac`."""
 
 import re
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
 
 _SIZE = re.compile(r"(\d{1,15})([KMGT]?)", re.ASCII)
 _NUMBER = re.compile(r"\d{1,6}(?:\.\d{1,3})?", re.ASCII)
@@ -38,6 +39,19 @@ class MainsPower:
 
 
 Gate = LoadBelow | MemoryAbove | PressureBelow | MainsPower
+
+#: What may have to be measured.
+GAUGES = frozenset({"load", "mem", "psi.cpu", "psi.memory", "psi.io", "ac"})
+
+
+@dataclass(frozen=True, slots=True)
+class Readings:
+    """What the gauges show; what was not asked for, or cannot be had, is not there."""
+
+    load: float | None = None  #: average of the last minute
+    available: int | None = None  #: bytes of memory
+    pressure: Mapping[str, float] = field(default_factory=dict)  #: resource -> percent of 10 s
+    mains: bool | None = None  #: also when there is no battery
 
 
 def parse_size(text: str) -> int:
@@ -78,3 +92,86 @@ def _number(text: str, allowed: str, most: float = 999_999) -> float:
     if _NUMBER.fullmatch(text) and 0 < float(text) <= most:
         return float(text)
     raise ValueError(allowed)
+
+
+def gauge(gate: Gate) -> str:
+    """Which of `GAUGES` the gate needs."""
+    match gate:
+        case LoadBelow():
+            return "load"
+        case MemoryAbove():
+            return "mem"
+        case PressureBelow(resource):
+            return f"psi.{resource}"
+        case MainsPower():
+            return "ac"
+
+
+def gauges(gates: Iterable[Gate]) -> frozenset[str]:
+    """Which of `GAUGES` the gates need."""
+    return frozenset(gauge(gate) for gate in gates)
+
+
+def written(gate: Gate) -> str:
+    """The gate as a table has it: `mem>2G`."""
+    match gate:
+        case LoadBelow(load):
+            return f"load<{load:g}"
+        case MemoryAbove(size):
+            unit = next(unit for unit in ("T", "G", "M", "K", "") if not size % _FACTORS[unit])
+            return f"mem>{size // _FACTORS[unit]}{unit if size else ''}"
+        case PressureBelow(resource, percent):
+            return f"psi.{resource}<{percent:g}"
+        case MainsPower():
+            return "ac"
+
+
+class Gatekeeper:
+    """Lets runs pass by one measurement, and takes into account those it let pass.
+
+    A hundred runs do not pass on the same free gigabyte: what a gate asked for counts as taken,
+    and each run that passed adds one to the load, until the next measurement.
+    """
+
+    def __init__(self, readings: Readings) -> None:
+        self._readings = readings
+        self._passed = 0
+        self._taken = 0  # bytes
+
+    def shut(self, gates: Iterable[Gate]) -> list[Gate]:
+        """Those of the gates that do not hold; one without a reading holds."""
+        return [gate for gate in gates if not self._holds(gate)]
+
+    def unknown(self, gates: Iterable[Gate]) -> frozenset[str]:
+        """The gauges of these gates that have no reading."""
+        return frozenset(gauge(gate) for gate in gates if self._value(gate) is None)
+
+    def let_pass(self, gates: Iterable[Gate]) -> None:
+        """A run with these gates is about to start."""
+        self._passed += 1
+        self._taken += sum(gate.size for gate in gates if isinstance(gate, MemoryAbove))
+
+    def _holds(self, gate: Gate) -> bool:
+        value = self._value(gate)
+        if value is None:
+            return True
+        match gate:
+            case LoadBelow(load):
+                return value + self._passed < load
+            case MemoryAbove(size):
+                return value - self._taken > size
+            case PressureBelow(_, percent):
+                return value < percent
+            case MainsPower():
+                return bool(value)
+
+    def _value(self, gate: Gate) -> float | bool | None:
+        match gate:
+            case LoadBelow():
+                return self._readings.load
+            case MemoryAbove():
+                return self._readings.available
+            case PressureBelow(resource):
+                return self._readings.pressure.get(resource)
+            case MainsPower():
+                return self._readings.mains

@@ -1,13 +1,16 @@
 """What the journal is told: one record per event, its sentence, its fields."""
 
+from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 from cronjob.core.entry import Entry
+from cronjob.core.output import BYTES_A_WINDOW, LINES_A_WINDOW, WINDOW
 from cronjob.core.retry import GaveUp
 from cronjob.core.run import Attempt, Outcome, Run
-from cronjob.core.words import counted, seconds
+from cronjob.core.waits import waited_words, wanted
+from cronjob.core.words import counted, listed, seconds
 from cronjob.errors import printable
 
 
@@ -33,7 +36,7 @@ class Report:
 def attempt_started(run: Run, attempt: Attempt, note: str) -> Report:
     """An attempt has its process; `note` is what the launcher had to work around."""
     user = f"({run.entry.user}) " if run.entry.user else ""
-    waited = f", waited {seconds(attempt.waited)} for a slot" if attempt.waited >= 0.001 else ""
+    waited = f", {waited_words(attempt.waits)}" if attempt.waits else ""
     text = (
         f"{run.key}: attempt {attempt.number} started, pid {attempt.pid}{waited}: "
         f"{user}CMD ({shown_command(run.entry)})" + (f"; {note}" if note else "")
@@ -69,7 +72,8 @@ def retry_planned(run: Run, attempt: Attempt, delay: timedelta, at: datetime) ->
     return Report("retry-planned", Priority.NOTICE, text, _fields(run, attempt))
 
 
-_GAVE_UP = {
+#: Why no further attempt follows, in words.
+GAVE_UP = {
     GaveUp.EXHAUSTED: "retries are exhausted",
     GaveUp.SUPERSEDED: "no further retry: the next fire time comes first",
     GaveUp.TOO_LATE: "no further retry: retry-until is over",
@@ -80,7 +84,7 @@ def gave_up(run: Run, reason: GaveUp) -> Report:
     """No attempt follows a failure that was worth one."""
     last = run.attempt
     text = (
-        f"{run.key}: {_GAVE_UP[reason]}, gave up after {counted(len(run.attempts), 'attempt')}, "
+        f"{run.key}: {GAVE_UP[reason]}, gave up after {counted(len(run.attempts), 'attempt')}, "
         f"the last one {last.outcome}{_how(last)} ({run.entry.place})"
     )
     return Report("gave-up", Priority.ERROR, text, _fields(run, last))
@@ -91,12 +95,83 @@ def output_line(run: Run, attempt: Attempt, line: str) -> Report:
     return Report("output", Priority.INFO, f"{run.label}: {line}", _fields(run, attempt))
 
 
+def output_dropped(run: Run, attempt: Attempt, lines: int, size: int) -> Report:
+    """The command printed more than the journal is told."""
+    text = (
+        f"{run.label}: {counted(lines, 'line')} ({size:,} bytes) left out: the log takes "
+        f"{LINES_A_WINDOW:,} lines and {BYTES_A_WINDOW >> 20} MiB of an attempt in {WINDOW:.0f} s"
+    )
+    return Report("output-dropped", Priority.WARNING, text, _fields(run, attempt))
+
+
+def tokens_ignored(run: Run) -> Report:
+    """The command returns tokens that it never took."""
+    text = f"{run.key}: it returns tokens that it never took; what it holds is free at its end"
+    return Report("tokens-ignored", Priority.WARNING, text, _fields(run, run.attempt))
+
+
 def waits_for_slots(run: Run, pool: int, used: int, ahead: int) -> Report:
     """A run that is ready does not start at once."""
-    need = "a slot" if run.entry.slots == 1 else f"{run.entry.slots} slots"
     line = f"{counted(ahead, 'run')} ahead"
-    text = f"{run.key}: waits for {need}: {used} of {pool} are taken, {line}"
+    text = f"{run.key}: waits for {wanted(run.entry.slots)}: {used} of {pool} are taken, {line}"
     return Report("run-waiting", Priority.INFO, text, _fields(run))
+
+
+def waits_for_share(run: Run, pool: int, held: int) -> Report:
+    """A run that is ready does not start, because its entry or account holds half of the pool."""
+    what = run.wait.what if run.wait is not None else ""
+    text = f"{run.key}: waits for {what}: {held} of {pool // 2} are taken"
+    return Report("run-waiting", Priority.INFO, text, _fields(run))
+
+
+def waits(run: Run) -> Report:
+    """A run waits for its gates, or for an earlier run."""
+    what = run.wait.what if run.wait is not None else ""
+    return Report("run-waiting", Priority.INFO, f"{run.key}: waits for {what}", _fields(run))
+
+
+def gate_unknown(run: Run, unknown: Collection[str]) -> Report:
+    """A gate that cannot be measured holds nobody; said once for each."""
+    what = listed(sorted(unknown))
+    text = f"this machine does not tell {what}: gates that need it hold nothing back, as in"
+    return Report("gate-unknown", Priority.WARNING, f"{text} {run.entry.place}", _fields(run))
+
+
+def skipped(run: Run, why: str) -> Report:
+    """A run is not to begin."""
+    return Report("run-skipped", Priority.NOTICE, f"{run.key}: skipped: {why}", _fields(run))
+
+
+def deadline_passed(run: Run) -> Report:
+    """A run could not begin in time."""
+    deadline = run.entry.fields.deadline
+    allowed = seconds(deadline.total_seconds()) if deadline is not None else "its time"
+    held = f"; it waited for {run.wait.what}" if run.wait is not None else ""
+    text = f"{run.key}: missed: it could not start within {allowed}{held} ({run.entry.place})"
+    return Report("run-missed", Priority.WARNING, text, _fields(run))
+
+
+def killed(run: Run, by: str) -> Report:
+    """Somebody has a run ended whose attempt is going."""
+    text = f"{run.key}: attempt {run.attempt.number} is ended, killed by {by}"
+    return Report("run-killed", Priority.NOTICE, text, _fields(run, run.attempt))
+
+
+def replaced(run: Run, newer: Run) -> Report:
+    """A newer run of the entry has this one ended."""
+    text = f"{run.key}: attempt {run.attempt.number} is ended, replaced by {newer.key}"
+    return Report("run-replaced", Priority.NOTICE, text, _fields(run, run.attempt))
+
+
+def pool_full(lasted: float, used: int, pool: int, waiting: int, oldest: Run | None) -> Report:
+    """Runs wait, and no attempt has ended for long."""
+    text = (
+        f"no attempt has ended for {seconds(lasted)}: {used} of {pool} slots are taken, "
+        f"{counted(waiting, 'run')} waiting"
+    )
+    if oldest is not None:
+        text += f"; {oldest.key} runs longest, since {oldest.attempt.launched:%F %T}Z"
+    return Report("pool-full", Priority.ERROR, text)
 
 
 def dropped(run: Run, why: str) -> Report:
@@ -108,6 +183,20 @@ def waiting_vanished(label: str, at: datetime) -> Report:
     """A run that the daemon before left waiting has no entry any more."""
     text = f"{label}: its run of {at:%F %T}Z is dropped: its entry is in no table any more"
     return Report("run-dropped", Priority.NOTICE, text, (("CRONJOB_NAME", label),))
+
+
+def unknown_label(label: str) -> Report:
+    """Somebody asked for a run of an entry that has just gone."""
+    text = f"{label}: it is not run as asked: it is in no table any more"
+    return Report("run-dropped", Priority.NOTICE, text, (("CRONJOB_NAME", label),))
+
+
+def run_requested(key: str, label: str, by: str, force: bool, lender: str | None) -> Report:
+    """Somebody has asked for a run."""
+    how = ", whatever holds it" if force else ""
+    where = f", from within {lender}" if lender else ""
+    fields = (("CRONJOB_NAME", label), ("CRONJOB_RUN", key))
+    return Report("run-requested", Priority.INFO, f"{key}: asked for by {by}{where}{how}", fields)
 
 
 def refused(label: str, entry: Entry, why: str) -> Report:

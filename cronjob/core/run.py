@@ -1,13 +1,17 @@
 """Runs, attempts, outcomes and the only legal moves between their states."""
 
-from dataclasses import dataclass, replace
-from datetime import datetime
+from collections.abc import Container
+from dataclasses import dataclass, fields, replace
+from datetime import datetime, timedelta
 from enum import StrEnum
+from operator import attrgetter
 from os import waitstatus_to_exitcode
-from typing import Self
+from typing import Any, Self
 
 from cronjob.core.entry import Entry
+from cronjob.core.fields import SUCCESS, ExitCodes
 from cronjob.core.schedule import FireTime
+from cronjob.core.waits import Reason, Wait, Waited, over
 
 
 class Outcome(StrEnum):
@@ -22,10 +26,26 @@ class Outcome(StrEnum):
     CANCELLED = "cancelled"
 
 
+class RunOutcome(StrEnum):
+    """How a run ended: as its last attempt did, or without one."""
+
+    SUCCEEDED = "succeeded"
+    FAILED = "failed"
+    SIGNALED = "signaled"
+    TIMED_OUT = "timed-out"
+    NOT_STARTED = "not-started"
+    LOST = "lost"
+    CANCELLED = "cancelled"
+    SKIPPED = "skipped"  #: it was not to begin
+    MISSED = "missed"  #: it could not begin before its deadline
+
+
 class RunState(StrEnum):
     """Where a run is on its way."""
 
     DELAYED = "delayed"  #: its fire time has come, its jitter not yet
+    HELD = "held"  #: it waits for an earlier run of its entry
+    GATED = "gated"  #: it waits for its gates
     READY = "ready"  #: it waits for slots
     RUNNING = "running"  #: an attempt holds its slots
     BACKING_OFF = "backing-off"  #: it waits for the delay before its next attempt
@@ -35,7 +55,9 @@ class RunState(StrEnum):
 class Move(StrEnum):
     """What takes a run from one state to the next."""
 
-    DELAY_OVER = "delay-over"
+    HELD_BACK = "held-back"
+    SENT_TO_GATES = "sent-to-gates"
+    LINED_UP = "lined-up"
     SLOTS_GRANTED = "slots-granted"
     RETRY_PLANNED = "retry-planned"
     ENDED = "ended"
@@ -43,14 +65,26 @@ class Move(StrEnum):
 
 
 MOVES: dict[tuple[RunState, Move], RunState] = {
-    (RunState.DELAYED, Move.DELAY_OVER): RunState.READY,
+    (RunState.DELAYED, Move.HELD_BACK): RunState.HELD,
+    (RunState.DELAYED, Move.SENT_TO_GATES): RunState.GATED,
+    (RunState.DELAYED, Move.LINED_UP): RunState.READY,
+    (RunState.HELD, Move.SENT_TO_GATES): RunState.GATED,
+    (RunState.HELD, Move.LINED_UP): RunState.READY,
+    (RunState.GATED, Move.HELD_BACK): RunState.HELD,
+    (RunState.GATED, Move.LINED_UP): RunState.READY,
+    (RunState.READY, Move.SENT_TO_GATES): RunState.GATED,
     (RunState.READY, Move.SLOTS_GRANTED): RunState.RUNNING,
     (RunState.RUNNING, Move.RETRY_PLANNED): RunState.BACKING_OFF,
     (RunState.RUNNING, Move.ENDED): RunState.FINISHED,
-    (RunState.BACKING_OFF, Move.DELAY_OVER): RunState.READY,
-    (RunState.DELAYED, Move.DROPPED): RunState.FINISHED,
-    (RunState.READY, Move.DROPPED): RunState.FINISHED,
-    (RunState.BACKING_OFF, Move.DROPPED): RunState.FINISHED,
+    (RunState.BACKING_OFF, Move.SENT_TO_GATES): RunState.GATED,
+    (RunState.BACKING_OFF, Move.LINED_UP): RunState.READY,
+    **{
+        (state, Move.DROPPED): RunState.FINISHED
+        for state in (
+            *(RunState.DELAYED, RunState.HELD, RunState.GATED),
+            *(RunState.READY, RunState.BACKING_OFF),
+        )
+    },
 }
 
 
@@ -75,7 +109,8 @@ class Attempt:
     number: int  #: from 1; retries are attempts - 1
     launched: datetime  #: UTC
     launched_monotonic: float  #: seconds
-    waited: float  #: seconds from becoming ready to the launch
+    waited: float  #: seconds for slots, gates and earlier runs, before the launch
+    waits: tuple[Waited, ...] = ()  #: what for, and how long for each
     pid: int | None = None
     outcome: Outcome | None = None  #: None while it is going
     code: int | None = None  #: exit code, also when a shell reports a signal with it
@@ -84,18 +119,54 @@ class Attempt:
     ending: Ending | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """How somebody asked for a run that is at no fire time."""
+
+    force: bool = False  #: overlap, gates, shares and slots do not hold it
+    lender: str | None = None  #: key of the run whose command waits for it
+
+
+@dataclass(frozen=True, slots=True)
+class Holding:
+    """What a run has of the pool while an attempt of it is going."""
+
+    slots: int = 0  #: its own
+    taken: int = 0  #: tokens that its command took
+    offered: int = 0  #: tokens, 0 or 1, that it may take
+    recalled: bool = False  #: the one that is offered has been asked back
+    borrowed: int = 0  #: of its own, those that its lender counts
+    lent: int = 0  #: of its own and taken ones, those that runs which it asked for use
+
+    @property
+    def counted(self) -> int:
+        """How many slots of the pool it takes."""
+        return self.slots + self.taken + self.offered - self.borrowed
+
+
+NOTHING = Holding()
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Run:
-    """One entry at one fire time."""
+    """One entry at one fire time, or at the time at which somebody asked for it."""
 
-    key: str  #: deterministic: `entry@2026-11-21T01:30Z`, with `#2` for a second pass
+    key: str  #: `entry@2026-11-21T01:30Z`, with `#2` for a second pass; also see `manual_key`
     label: str  #: the entry's, unique among all loaded
     entry: Entry
     fire: FireTime
-    state: RunState
-    ready_at: float = 0.0  #: monotonic seconds at which it last became ready
+    state: RunState = RunState.DELAYED
+    asked: Asked | None = None  #: None: its fire time has come
+    deadline: float | None = None  #: monotonic seconds; not begun by then, it is missed
+    ready_at: float | None = None  #: monotonic seconds at which it became ready, for this attempt
+    turn: int = 0  #: its place among those that are equal otherwise
+    wait: Wait | None = None  #: what it waits for now
+    waits: tuple[Waited, ...] = ()  #: what it has waited for before, for this attempt
+    gates_held_at: float | None = None  #: monotonic seconds of the measurement
+    holding: Holding = NOTHING
     retry_before: datetime | None = None  #: no retry starts at or after this fire time
     stop_reason: Outcome | None = None  #: set when its attempt is being ended on purpose
+    last: str = ""  #: why no further attempt follows this one; empty when one may
     attempts: tuple[Attempt, ...] = ()
 
     @property
@@ -103,26 +174,48 @@ class Run:
         """The latest attempt."""
         return self.attempts[-1]
 
+    @property
+    def forced(self) -> bool:
+        """Whether nothing is to hold it."""
+        return self.asked is not None and self.asked.force
+
+    @property
+    def lender(self) -> str | None:
+        """Key of the run whose command waits for it."""
+        return self.asked.lender if self.asked is not None else None
+
+    def but(self, **changes: Any) -> Self:
+        """The same run with some attributes changed: `replace`, at half its price."""
+        made = object.__new__(type(self))
+        for put, value in zip(_PUTS.values(), _VALUES(self), strict=True):
+            put(made, value)
+        for name, value in changes.items():
+            _PUTS[name](made, value)
+        return made
+
     def move(self, move: Move) -> Self:
         """The same run in its next state.  Raises `KeyError` for an illegal move."""
-        return replace(self, state=MOVES[self.state, move])
+        return self.but(state=MOVES[self.state, move])
 
-    def ready(self, monotonic: float) -> Self:
-        """The same run, waiting for slots from now on."""
-        return replace(self, state=MOVES[self.state, Move.DELAY_OVER], ready_at=monotonic)
-
-    def launched(self, attempt: Attempt, retry_before: datetime | None) -> Self:
-        """The same run with one more attempt, which holds its slots."""
-        return replace(
-            self,
-            state=MOVES[self.state, Move.SLOTS_GRANTED],
-            retry_before=retry_before,
-            attempts=(*self.attempts, attempt),
-        )
+    def waiting(
+        self, move: Move | None, reason: Reason, what: str, monotonic: float, **changes: Any
+    ) -> Self:
+        """The same run with `changes`, which waits for this from now on, or still."""
+        state = self.state if move is None else MOVES[self.state, move]
+        before = self.wait
+        if before is not None and before.reason is reason:
+            wait = before if before.what == what else replace(before, what=what)
+            return self.but(state=state, wait=wait, **changes)
+        waits = self.waits if before is None else (*self.waits, *over(before, monotonic))
+        return self.but(state=state, wait=Wait(reason, what, monotonic), waits=waits, **changes)
 
     def with_attempt(self, attempt: Attempt, stop_reason: Outcome | None = None) -> Self:
         """The same run with its latest attempt replaced."""
-        return replace(self, stop_reason=stop_reason, attempts=(*self.attempts[:-1], attempt))
+        return self.but(stop_reason=stop_reason, attempts=(*self.attempts[:-1], attempt))
+
+
+_VALUES = attrgetter(*(field.name for field in fields(Run)))
+_PUTS = {field.name: vars(Run)[field.name].__set__ for field in fields(Run)}
 
 
 def run_key(label: str, at: datetime, pass_number: int = 1) -> str:
@@ -131,15 +224,30 @@ def run_key(label: str, at: datetime, pass_number: int = 1) -> str:
     return f"{label}@{instant}" + (f"#{pass_number}" if pass_number > 1 else "")
 
 
+def manual_key(label: str, now: datetime, runs: Container[str]) -> str:
+    """A key for a run that is asked for now; the milliseconds are bumped until it is free.
+
+    >>> manual_key("backup", datetime(2026, 11, 21, 9, 30, 12, 345_678), ())
+    'backup@2026-11-21T09:30:12.345Z'
+    """
+    while (key := f"{label}@{now.isoformat(timespec='milliseconds')[:23]}Z") in runs:
+        now += timedelta(milliseconds=1)
+    return key
+
+
 def attempt_key(run: str, number: int) -> str:
     """What the launcher calls the attempt."""
     return f"{run}/{number}"
 
 
 def ended(
-    attempt: Attempt, ending: Ending, stop_reason: Outcome | None, monotonic: float
+    attempt: Attempt,
+    ending: Ending,
+    stop_reason: Outcome | None,
+    monotonic: float,
+    ok: ExitCodes = SUCCESS,
 ) -> Attempt:
-    """The attempt with its outcome.
+    """The attempt with its outcome; `ok` are the exit codes of success.
 
     A shell reports the death of its command by signal n as exit code 128+n (POSIX sh 2.8.2).
     """
@@ -153,8 +261,8 @@ def ended(
         if result < 0:
             signal, outcome = -result, Outcome.SIGNALED
         else:
-            code, outcome = result, Outcome.FAILED if result else Outcome.SUCCEEDED
-            if 129 <= result <= 192:
+            code, outcome = result, Outcome.SUCCEEDED if result in ok else Outcome.FAILED
+            if 129 <= result <= 192 and result not in ok:
                 signal, outcome = result - 128, Outcome.SIGNALED
         outcome = stop_reason or outcome
     return replace(

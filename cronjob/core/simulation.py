@@ -14,8 +14,9 @@ from cronjob.core import events
 from cronjob.core.engine import step
 from cronjob.core.entry import Entry
 from cronjob.core.events import Effect, EndAttempt, Event, Launch, Loaded, Moment
+from cronjob.core.gates import Readings
 from cronjob.core.report import Report
-from cronjob.core.run import Attempt, Ending, Run
+from cronjob.core.run import Attempt, Ending, Run, manual_key
 from cronjob.core.state import State
 
 
@@ -72,6 +73,10 @@ def lost() -> Ending:
     return Ending(lost=True)
 
 
+#: Gauges of a machine that has nothing to do: every gate holds.
+CALM = Readings(0.0, 2**63, {"cpu": 0.0, "memory": 0.0, "io": 0.0}, mains=True)
+
+
 @dataclass(frozen=True, slots=True)
 class Act:
     """How one attempt goes, unless it is told to end before."""
@@ -86,8 +91,9 @@ class Simulation:
 
     Every effect but `WakeAt`, which is obeyed, is told to `watch` with its time; without it, the
     `timeline` keeps them all.  `with_processes` says whether attempts get one and say so, which
-    nothing but the journal depends on.  `loaded` are further attributes of the first `Loaded`, as
-    a restarted daemon would give them.
+    the journal and make's jobserver depend on.  `gauges` says what they show when the engine looks
+    at them; tokens are taken only by a test.  `loaded` are further attributes of the first
+    `Loaded`, as a restarted daemon would give them.
     """
 
     def __init__(
@@ -100,11 +106,13 @@ class Simulation:
         chance: float = 0.5,
         watch: Callable[["Simulation", datetime, Effect], None] | None = None,
         with_processes: bool = True,
+        gauges: Callable[["Simulation"], Readings] = lambda _simulation: CALM,
         **loaded: Any,
     ) -> None:
         self.clock = FakeClock(start)
         self.script = script
         self.with_processes = with_processes
+        self.gauges = gauges
         self.chance = chance  #: draws the spread of every retry delay
         self.timeline: list[tuple[datetime, Effect]] = []
         self.stopped: events.Stopped | None = None
@@ -113,6 +121,7 @@ class Simulation:
         self._going: dict[str, tuple[int, Act]] = {}  # attempts and what they do, by run
         self._endings: list[tuple[float, int, str, int, Ending]] = []  # a heap: due, count, attempt
         self._count = 0
+        self._asked: set[str] = set()  # keys of runs
         self.handle(Loaded(moment=self.clock.moment(), entries=entries, **loaded))
 
     def run_until(self, instant: datetime) -> None:
@@ -163,7 +172,31 @@ class Simulation:
                     self._end(effect)
                 case events.Stopped():
                     self.stopped = effect
+                case events.Measure():
+                    self.handle(events.Measured(self.clock.moment(), self.gauges(self)))
+                case events.WithdrawToken(run, number):
+                    self.handle(events.TokenWithdrawn(self.clock.moment(), run, number))
         return effects
+
+    def ask_for(self, label: str, *, force: bool = False, lender: str | None = None) -> str:
+        """Ask for a run of an entry now; the key of the run."""
+        moment = self.clock.moment()
+        key = manual_key(label, moment.now, self._asked)
+        self._asked.add(key)
+        self.handle(events.RunRequested(moment, key, label, force, lender))
+        return key
+
+    def kill(self, *runs: str, by: str = "root") -> None:
+        """Ask for the end of these runs."""
+        self.handle(events.KillRequested(self.clock.moment(), runs, by))
+
+    def finished(self, label: str | None = None) -> list[tuple[str, str, str]]:
+        """Key, outcome and reason of the runs that are over; of one entry, if `label` is given."""
+        return [
+            (effect.run.key, str(effect.outcome), effect.why)
+            for _, effect in self.timeline
+            if isinstance(effect, events.Finished) and label in (None, effect.run.label)
+        ]
 
     def starts(self, label: str | None = None) -> list[tuple[datetime, str, int]]:
         """When which attempt of which run was launched; of one entry only, if `label` is given."""

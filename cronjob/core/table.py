@@ -313,6 +313,7 @@ class _Reader:
                 environment=self.environment,
                 source=self.source,
                 line=number,
+                personal=self.style == "user",
                 start_delay=drawn_delay(fields.jitter, self.host, parts.user, name),
             )
         )

@@ -4,7 +4,7 @@ One heap node stands for one *distinct schedule* (canonical text with its stars,
 one entry: ten thousand entries on the hour are one node.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
@@ -59,6 +59,16 @@ class Timetable:
     def next_at(self) -> datetime | None:
         """The earliest fire time that has not been taken; None when nothing will fire."""
         return self.heap[0][0] if self.heap else None
+
+    def upcoming(self) -> Iterator[tuple[datetime, Node]]:
+        """The nodes by their next fire times, found only as far as they are asked for."""
+        frontier = [(self.heap[0][:2], 0)] if self.heap else []
+        while frontier:
+            (at, _), index = heappop(frontier)
+            yield at, self.heap[index][2]
+            for child in (2 * index + 1, 2 * index + 2):
+                if child < len(self.heap):
+                    heappush(frontier, (self.heap[child][:2], child))
 
     def planned(
         self, entries: Mapping[str, Entry], after: datetime

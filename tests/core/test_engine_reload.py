@@ -106,3 +106,11 @@ def test_an_attempt_keeps_the_slots_and_the_grace_it_started_with() -> None:
     assert graces(simulation) == [1.0]
     simulation.run_until(NINE + MINUTE)
     assert simulation.state.slots_used == 0
+
+
+def test_the_first_in_line_starts_when_its_entry_asks_for_fewer_slots_now() -> None:
+    text = "0 9 * * * name=full root x\n0 9 * * * name=wide slots={} root x\n"
+    simulation = at_nine(text.format(2), slots=2)
+    assert len(simulation.starts("wide")) == 0
+    simulation.reload(entries_of(text.format(1)))
+    assert len(simulation.starts("wide")) == 1

@@ -58,7 +58,7 @@ def _entry(fields: str = "", command: str = "true", columns: str = "@daily") -> 
         ("priority=-5", "It waits for slots with priority -5."),
         ("slots=auto", "The command takes slots of the daemon's as it needs them."),
         ("slots=auto:4", "The command takes at most 4 slots of the daemon's as it needs them."),
-        ("overlap=skip", "A run that is due while an earlier one goes on is left out"),
+        ("overlap=skip", "A run that is due while an earlier one goes on is left out."),
         (
             "overlap=queue",
             "A run that is due while an earlier one goes on waits for its end, the newest one only",
@@ -67,13 +67,13 @@ def _entry(fields: str = "", command: str = "true", columns: str = "@daily") -> 
             "catchup=latest",
             "Of the fire times that passed without a start the last is made up for",
         ),
-        ("deadline=1h", "A run that cannot start within 1 hour is missed"),
+        ("deadline=1h", "A run that cannot start within 1 hour is missed."),
         (
             "when=load<4,mem>2G,psi.io<20,ac",
             "A run waits until the load is below 4, more than 2 GiB of memory are available, the "
-            "pressure on io is below 20 % and the machine has mains power",
+            "pressure on io is below 20 % and the machine has mains power.",
         ),
-        ("ok=0,3-5", "Success is exit status 0 and 3 to 5"),
+        ("ok=0,3-5", "Success is exit status 0 and 3 to 5."),
         ("mail=failure", "Its output is mailed when the run fails"),
         ("log=never", "Its output is never logged"),
         ("nice=10", "Its nice value is 10"),
@@ -91,8 +91,8 @@ def test_a_field_has_its_sentence(field: str, sentence: str | None) -> None:
         assert found == []
         return
     name = field.partition("=")[0]
-    later = "" if FIELDS[name].in_effect else f" ({name} is not in effect yet)."
-    assert found == [f"{sentence}{later}"]
+    end = "." if FIELDS[name].in_effect else f" ({name} is not in effect yet)."
+    assert found == [sentence.removesuffix(".") + end]
 
 
 def test_every_field_but_the_name_has_words() -> None:

@@ -8,6 +8,7 @@ from cronjob.core.report import Priority
 from cronjob.core.retry import GaveUp
 from cronjob.core.run import Attempt, Ending, Outcome, Run, RunState, ended
 from cronjob.core.schedule import FireTime
+from cronjob.core.waits import Waited
 from cronjob.testing import entries_of, exited, killed, lost, not_started
 
 at = datetime.fromisoformat
@@ -46,7 +47,8 @@ RUN = Run(
 def test_a_start_names_process_user_and_command(
     waited: float, note: str, priority: Priority, text: str
 ) -> None:
-    told = report.attempt_started(RUN, replace(ATTEMPT, waited=waited), note)
+    waits = (Waited("a slot", waited),) if waited else ()
+    told = report.attempt_started(RUN, replace(ATTEMPT, waited=waited, waits=waits), note)
     assert (told.event, told.priority, told.text) == (
         "attempt-started",
         priority,
@@ -198,3 +200,10 @@ def test_a_line_of_output_is_named_after_its_entry() -> None:
     told = report.output_line(RUN, ATTEMPT, "market is open")
     assert (told.text, told.priority) == ("open: market is open", Priority.INFO)
     assert ("CRONJOB_RUN", KEY) in told.fields
+
+
+def test_tokens_that_were_never_taken_name_the_attempt_that_returns_them() -> None:
+    told = report.tokens_ignored(RUN)
+    assert (told.event, told.priority) == ("tokens-ignored", Priority.WARNING)
+    assert told.text.startswith(f"{KEY}: it returns tokens")
+    assert dict(told.fields)["CRONJOB_ATTEMPT"] == "2"

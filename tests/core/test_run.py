@@ -42,13 +42,23 @@ def test_a_move_is_in_the_table_or_raises(state: RunState, move: Move) -> None:
 
 def test_the_moves_are_these() -> None:
     assert {(str(a), str(m), str(b)) for (a, m), b in MOVES.items()} == {
-        ("delayed", "delay-over", "ready"),
+        ("delayed", "held-back", "held"),
+        ("delayed", "sent-to-gates", "gated"),
+        ("delayed", "lined-up", "ready"),
         ("delayed", "dropped", "finished"),
+        ("held", "sent-to-gates", "gated"),
+        ("held", "lined-up", "ready"),
+        ("held", "dropped", "finished"),
+        ("gated", "held-back", "held"),
+        ("gated", "lined-up", "ready"),
+        ("gated", "dropped", "finished"),
+        ("ready", "sent-to-gates", "gated"),
         ("ready", "slots-granted", "running"),
         ("ready", "dropped", "finished"),
         ("running", "retry-planned", "backing-off"),
         ("running", "ended", "finished"),
-        ("backing-off", "delay-over", "ready"),
+        ("backing-off", "sent-to-gates", "gated"),
+        ("backing-off", "lined-up", "ready"),
         ("backing-off", "dropped", "finished"),
     }
 

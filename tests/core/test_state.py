@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
+from cronjob.core.line import Line, Place
 from cronjob.core.run import Run, RunState
 from cronjob.core.schedule import FireTime
-from cronjob.core.state import Line, Place, Runs
+from cronjob.core.shelves import Shelves
 from cronjob.testing import entries_of
 
 NINE = datetime(2026, 3, 2, 9, tzinfo=UTC)
@@ -18,8 +19,8 @@ def run(key: str) -> Run:
     return Run(key=key, label="a", entry=ENTRY, fire=fire, state=RunState.READY)
 
 
-def runs_of(*keys: str) -> Runs:
-    runs = Runs()
+def runs_of(*keys: str) -> Shelves[Run]:
+    runs = Shelves[Run]()
     for key in keys:
         runs[key] = run(key)
     return runs
@@ -58,7 +59,7 @@ def test_the_copy_of_a_copy_does_not_write_through() -> None:
 def test_runs_are_told_in_the_order_of_their_keys() -> None:
     assert list(runs_of("c", "a", "b")) == ["a", "b", "c"]
     assert [found.key for found in runs_of("b", "a").values()] == ["a", "b"]
-    assert repr(runs_of("b", "a")).startswith("Runs({'a': Run(key='a'")
+    assert repr(runs_of("b", "a")).startswith("Shelves({'a': Run(key='a'")
 
 
 def test_writing_a_key_again_makes_it_no_longer() -> None:
@@ -89,6 +90,12 @@ def test_newcomers_stand_where_they_belong() -> None:
     assert line.joined_by(places(9, 8)) == Line(places(3, 4, 5, 6, 7, 8, 9))
     assert Line().joined_by(places(2, 1)) == Line(places(1, 2))
     assert line.joined_by(()) == line
+
+
+def test_whoever_leaves_from_the_middle_leaves_no_hole() -> None:
+    line = Line(places(1, 2, 3, 4, 5)).without(1)
+    assert line.without_turns({3, 5, 99}) == Line(places(2, 4))
+    assert line.without_turns({2, 3, 4, 5}) == Line()
 
 
 def test_a_line_has_no_place_behind_its_end() -> None:

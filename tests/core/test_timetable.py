@@ -246,3 +246,12 @@ def test_new_rules_after_a_step_back_repeat_nothing_of_what_was_taken_together()
     after, skipped = timetable.planned(entries_of(text, zone=City(0)), NOON - HOUR)
     assert fire_times(after) == {"a": "02 12:30"}
     assert not skipped
+
+
+def test_the_upcoming_nodes_come_in_the_order_of_their_times() -> None:
+    lines = (f"{i * 37 % 60} {i % 24} {i % 28 + 1} * * name=e{i} root x\n" for i in range(200))
+    timetable = planned("".join(lines))
+    times = [time for time, _ in timetable.upcoming()]
+    assert times == sorted(time for time, _, _ in timetable.heap)
+    assert len(times) == 200
+    assert not list(Timetable().upcoming())
