@@ -10,7 +10,11 @@ from typing import Protocol
 
 from cronjob.core.run import Ending
 
-__all__ = ["Clock", "Command", "Ended", "Ending", "Launcher", "Started"]
+__all__ = ["TOKEN_DESCRIPTORS", "Clock", "Command", "Ended", "Ending", "Launcher", "Started"]
+
+#: Where a command finds the read and the write end of its jobserver: above all that scripts
+#: (`exec 3>`), dash (10 and up) and bash (63 and down, 255) take for themselves.
+TOKEN_DESCRIPTORS = (98, 99)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -18,6 +22,9 @@ class Command:
     """What the launcher is asked to start, all names resolved to numbers."""
 
     argv: tuple[str, ...]  #: the program's path and its arguments; no PATH search
+    #: When given: these words instead, the first searched on the PATH of `environment` as the
+    #: user; `argv` is what runs when they cannot be executed, so that the messages are a shell's.
+    direct: tuple[str, ...] | None = None
     environment: Mapping[str, str]  #: the whole environment; surrogates stand for raw bytes
     cwd: str  #: where it starts; `/` when that fails, which is said
     uid: int
@@ -25,6 +32,13 @@ class Command:
     groups: tuple[int, ...]  #: supplementary groups
     umask: int = 0o022
     stdin: str = ""  #: text on standard input; end of file when empty
+    nice: int | None = None  #: None, here and below: as the daemon was started
+    open_files: int | None = None
+    memory: int | None = None  #: bytes
+    cpu: int | None = None  #: percent of one CPU
+    limits_first: bool = True  #: set before the change of user, so that they may be raised
+    #: Descriptors of its jobserver (read end, write end); they become `TOKEN_DESCRIPTORS`.
+    tokens: tuple[int, int] | None = None
 
 
 class Clock(Protocol):
@@ -45,7 +59,10 @@ class Launcher(Protocol):
     """
 
     def launch(self, attempt: str, command: Command, output: int) -> None:
-        """Start `command`; `output` is the descriptor for both its output streams (kept open)."""
+        """Start `command`; `output` is the descriptor for both its output streams.
+
+        Descriptors are duplicated before this returns; the caller closes its own.
+        """
 
     def end(self, attempt: str, grace: float) -> None:
         """TERM to the attempt's whole tree, KILL after `grace` seconds."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
+import gc
 import os
 import select
 import signal
@@ -16,11 +17,15 @@ import sys
 import time
 from functools import partial
 
+from cronjob.host import native
+from cronjob.host.cgroup import AttemptGroup, kill_group
 from cronjob.host.channel import Channel, close_all
 from cronjob.host.child import PROVEN, Becoming, reason, self_test
+from cronjob.host.isolation import isolate
 from cronjob.host.processes import (
     PR_SET_CHILD_SUBREAPER,
     child_listing,
+    child_signals,
     prctl,
     send_signal,
     walk,
@@ -38,27 +43,32 @@ RESERVED_DESCRIPTORS = 8  #: kept free, so that a full table never stops a walk 
 
 
 class Guardian:
-    """The loop: requests from the daemon, ends of children, due sweeps."""
+    """The loop: requests from the daemon, ends of children, due sweeps.
 
-    def __init__(self, channel: Channel) -> None:
+    `program` is the descriptor of the one that takes a child's steps, -1 without it; `groups`
+    the directory for the cgroups of attempts, empty without one.
+    """
+
+    def __init__(self, channel: Channel, program: int = -1, groups: str = "") -> None:
         self.channel = channel
+        self.program = program
+        self.groups = groups
+        self.grouped = 0  #: cgroups made so far: their names
+        self.emptying: list[AttemptGroup] = []  #: of ended attempts that left processes behind
         self.epoll = select.epoll()
-        self.watchers: dict[int, tuple[Callable[[], None], Attempt | None]] = {}
+        self.reports: dict[int, tuple[Attempt, Becoming]] = {}  #: by descriptor, until exec
+        self.prepared: list[tuple[Attempt, Becoming, list[int]]] = []  #: launches, up to the fork
         self.attempts: dict[str, Attempt] = {}
         self.by_pid: dict[int, Attempt] = {}  #: attempts whose first process is not reaped
         self.sweeps: list[Sweep] = []
         self.stopping: Sweep | None = None
         self.finished = False
         self.room = 0  #: EPOLLOUT while something waits for room in the socket
-        self.children, wake = os.pipe()
-        os.set_blocking(self.children, False)
-        os.set_blocking(wake, False)
-        signal.signal(signal.SIGCHLD, lambda *_: None)
-        signal.set_wakeup_fd(wake, warn_on_full_buffer=False)
-        self.watch(self.children, self.child_ended)
+        self.children = child_signals()
+        self.epoll.register(self.children, select.EPOLLIN)
         self.epoll.register(channel.socket, select.EPOLLIN | select.EPOLLRDHUP)
         self.handlers: dict[str, Callable[[Message, list[int]], None]] = {
-            "launch": self.launch,
+            "launch": self.prepare,
             "end": self.end,
             "stop": self.stop,
         }
@@ -75,17 +85,21 @@ class Guardian:
             now = time.monotonic()
             due = min((max(sweep.due - now, 0.0) for sweep in self.sweeps), default=None)
             for descriptor, events in self.epoll.poll(due):
-                if descriptor != stream:
-                    self.call(descriptor)
+                if descriptor == self.children:
+                    self.child_ended()
+                elif descriptor != stream:
+                    self.reported(descriptor)
                 elif events & gone or not self.listen():
                     return self.perish()  # what it still asked for is not begun any more
             self.step_sweeps()
+            self.channel.flush()  # all that this pass had to say, in one go
         return None
 
     def perish(self) -> None:
         """The daemon is gone: KILL all that is below, until wait says that nothing is left."""
         limit = time.monotonic() + KILL_SECONDS
         while time.monotonic() < limit:
+            self.kill_groups()
             with contextlib.suppress(OSError):  # no descriptor for a walk: soon again
                 for process in walk():
                     send_signal(process, signal.SIGKILL)
@@ -109,8 +123,7 @@ class Guardian:
                 sweep.done()
 
     def listen(self) -> bool:
-        """Take requests, send what waits; False when the daemon is gone."""
-        self.channel.flush()
+        """Take requests; False when the daemon is gone."""
         try:
             messages = self.channel.receive()
         except (BlockingIOError, MemoryError):
@@ -119,6 +132,8 @@ class Guardian:
             return False
         for message, descriptors in messages:
             try:
+                if message["op"] != "launch":
+                    self.start_prepared()
                 self.handlers[message["op"]](message, descriptors)
             except Exception as error:
                 sys.excepthook(type(error), error, error.__traceback__)
@@ -126,24 +141,8 @@ class Guardian:
                     self.abandon(message["id"], f"cannot start: {reason(error)}")
             finally:
                 close_all(descriptors)
+        self.start_prepared()
         return True
-
-    def watch(
-        self, descriptor: int, callback: Callable[[], None], attempt: Attempt | None = None
-    ) -> None:
-        self.epoll.register(descriptor, select.EPOLLIN)
-        self.watchers[descriptor] = (callback, attempt)
-
-    def unwatch(self, descriptor: int) -> None:
-        if descriptor >= 0:
-            if self.watchers.pop(descriptor, None):
-                self.epoll.unregister(descriptor)
-            os.close(descriptor)
-
-    def call(self, descriptor: int) -> None:
-        callback, attempt = self.watchers.get(descriptor, (None, None))
-        if callback is not None:
-            self.guard(callback, attempt)
 
     def guard(self, callback: Callable[[], None], attempt: Attempt | None) -> None:
         """Run `callback`; a failure in here costs its attempt, not the others."""
@@ -154,70 +153,113 @@ class Guardian:
             if attempt is not None:
                 self.abandon(attempt.name, f"internal error: {reason(error)}")
 
-    def launch(self, job: Message, descriptors: list[int]) -> None:
-        """Fork the first process of an attempt; how its exec went is told by a pipe."""
+    def prepare(self, job: Message, descriptors: list[int]) -> None:
+        """All of a launch that can be done before its fork; the descriptors are taken over."""
+        attempt = Attempt(job["id"], job["env"])
         try:
             if self.stopping is not None:
                 raise OSError(errno.ESHUTDOWN, "the launcher is stopping")
             if len(descriptors) != job["fds"]:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            self.fork(job, descriptors)
+            attempt.group = self.make_group(job)
+            entrance = f"{attempt.group.path}/cgroup.procs" if attempt.group else ""
+            becoming = Becoming(job, descriptors, entrance)
         except (OSError, ValueError) as error:
-            self.abandon(job["id"], f"cannot start a process: {reason(error)}")
+            self.refuse(attempt, reason(error))
+        else:
+            self.prepared.append((attempt, becoming, descriptors.copy()))
+            descriptors.clear()
 
-    def fork(self, job: Message, descriptors: list[int]) -> None:
-        becoming, attempt = Becoming(job, descriptors), Attempt(job["id"], job["env"])
-        reading, writing = os.pipe()
+    def refuse(self, attempt: Attempt, why: str) -> None:
+        self.dismiss_group(attempt)
+        self.abandon(attempt.name, f"cannot start a process: {why}")
+
+    def start_prepared(self) -> None:
+        """Start what was prepared: forks in a row, because they copy what is written in between."""
+        prepared, self.prepared = self.prepared, []
+        highest = os.sysconf("SC_OPEN_MAX") - RESERVED_DESCRIPTORS
+        refusals = [self.start(attempt, becoming, highest) for attempt, becoming, _ in prepared]
+        for (attempt, becoming, descriptors), refusal in zip(prepared, refusals, strict=True):
+            close_all(descriptors)
+            if refusal:
+                self.refuse(attempt, refusal)
+                continue
+            self.attempts[attempt.name] = self.by_pid[attempt.pid] = attempt
+            self.reports[attempt.report] = (attempt, becoming)
+            self.epoll.register(attempt.report, select.EPOLLIN)
+
+    def start(self, attempt: Attempt, becoming: Becoming, highest: int) -> str:
+        """Start the first process of an attempt; how its exec went is told by a pipe.
+
+        Returns why it could not be started. No descriptor of it may be as high as `highest`.
+        """
         try:
-            if reading >= os.sysconf("SC_OPEN_MAX") - RESERVED_DESCRIPTORS:
+            reading, writing = os.pipe2(os.O_CLOEXEC | os.O_NONBLOCK)
+        except OSError as error:
+            return reason(error)
+        try:
+            if reading >= highest:
                 raise OSError(errno.EMFILE, os.strerror(errno.EMFILE))
-            attempt.pid = os.fork()
-        except OSError:
-            close_all((reading, writing))
-            raise
-        if attempt.pid == 0:
-            try:
-                becoming.run(writing)
-            finally:
-                os._exit(127)
-        os.close(writing)
-        os.set_blocking(reading, False)
+            pid = native.try_spawn(self.program, becoming, writing)
+            attempt.pid = becoming.start(writing) if pid is None else pid
+        except Exception as error:  # whatever it is, it costs this attempt alone
+            os.close(reading)
+            return reason(error)
+        finally:
+            os.close(writing)
         attempt.report = reading
-        self.attempts[attempt.name] = self.by_pid[attempt.pid] = attempt
-        attempt.pidfd = os.pidfd_open(attempt.pid)
-        self.watch(attempt.pidfd, self.reap, attempt)
-        self.watch(reading, partial(self.read_report, attempt), attempt)
+        return ""
 
-    def read_report(self, attempt: Attempt) -> None:
+    def make_group(self, job: Message) -> AttemptGroup | None:
+        if not self.groups:
+            return None
+        self.grouped += 1
+        path = f"{self.groups}/{os.getpid()}.{self.grouped}"
+        return AttemptGroup(path, job.get("group") or {})
+
+    def reported(self, descriptor: int) -> None:
+        """A child said something, or is done with its exec."""
+        attempt, becoming = self.reports.get(descriptor, (None, None))
+        if attempt is not None and becoming is not None:
+            self.guard(partial(self.read_report, attempt, becoming), attempt)
+
+    def read_report(self, attempt: Attempt, becoming: Becoming) -> None:
         """What the child says before its exec; the end of it means that exec is done."""
         try:
             while part := os.read(attempt.report, 1 << 16):
                 attempt.said += part
         except BlockingIOError:
             return
-        self.unwatch(attempt.report)
-        attempt.report = -1
-        said = [record.decode() for record in attempt.said.split(b"\0")]
+        self.close_report(attempt)
+        said = [record.decode() for record in native.in_words(attempt.said, becoming).split(b"\0")]
         attempt.error = "".join(text[1:] for text in said if text.startswith("E"))
         note = "".join(text[1:] for text in said if text.startswith("N"))
         if not attempt.error:
             self.tell("started", attempt.name, pid=attempt.pid, note=note)
 
+    def close_report(self, attempt: Attempt) -> None:
+        if self.reports.pop(attempt.report, None):
+            # Closed alone it would stay: children that are on their way to exec have copies.
+            self.epoll.unregister(attempt.report)
+            os.close(attempt.report)
+        attempt.report = -1
+
     def tell(self, operation: str, name: str, **rest: object) -> None:
-        self.channel.send({"op": operation, "id": name, **rest})
+        self.channel.queue({"op": operation, "id": name, **rest})
 
     def child_ended(self) -> None:
-        """SIGCHLD: an orphan that was adopted, or an attempt not seen by its pidfd yet."""
+        """SIGCHLD: first processes of attempts, and orphans that were adopted."""
         self.drain()
         self.reap()
 
     def drain(self) -> None:
         with contextlib.suppress(BlockingIOError):
-            while os.read(self.children, 512):
+            while os.read(self.children, 4096):
                 pass
 
     def reap(self) -> None:
-        """Collect every ended child, by whichever way its end was heard of."""
+        """Collect every ended child; what their attempts left is looked for once for all."""
+        ended = []
         while True:
             try:
                 pid, status, usage = os.wait4(-1, os.WNOHANG)
@@ -233,22 +275,33 @@ class Guardian:
                     "system": usage.ru_stime,
                     "maxrss": usage.ru_maxrss * 1024,
                 }
-                self.guard(partial(self.settle, attempt), attempt)
+                ended.append(attempt)
+        orphans = bool(ended) and self.has_orphans()
+        for attempt in ended:
+            self.guard(partial(self.settle, attempt, orphans=orphans), attempt)
+        self.emptying = [group for group in self.emptying if not group.remove()]
 
-    def settle(self, attempt: Attempt) -> None:
+    def has_orphans(self) -> bool:
+        """Whether any process outlives its attempt; to look closer is dear."""
+        return not self.by_pid.keys() >= set(child_listing()(os.getpid()))
+
+    def settle(self, attempt: Attempt, *, orphans: bool = True) -> None:
         """Report the end of `attempt` once its first process, and a wished end, are over."""
         if attempt.status is None or attempt.sweep in self.sweeps:
             return
         if attempt.report >= 0:
-            self.read_report(attempt)
-        left = self.left_behind(attempt)
+            self.read_report(*self.reports[attempt.report])
+        if attempt.group is not None:
+            attempt.usage |= attempt.group.usage()
+        left = self.tree(attempt) if self.dismiss_group(attempt) or orphans else []
         self.finish(attempt, left, [process.pid for process in left] if attempt.sweep else [])
 
-    def left_behind(self, attempt: Attempt) -> list[Process]:
-        """What outlives it; to look closer is dear, so only when there is an orphan at all."""
-        if self.by_pid.keys() >= set(child_listing()(os.getpid())):
-            return []
-        return self.tree(attempt)
+    def dismiss_group(self, attempt: Attempt) -> bool:
+        """Remove its cgroup; whether that has to wait for processes in there."""
+        if attempt.group is None or attempt.group.remove():
+            return False
+        self.emptying.append(attempt.group)
+        return True
 
     def finish(self, attempt: Attempt, left: list[Process], survivors: list[int]) -> None:
         self.forget(attempt)
@@ -259,9 +312,7 @@ class Guardian:
     def forget(self, attempt: Attempt) -> None:
         self.attempts.pop(attempt.name, None)
         self.by_pid.pop(attempt.pid, None)
-        self.unwatch(attempt.pidfd)
-        self.unwatch(attempt.report)
-        attempt.pidfd = attempt.report = -1
+        self.close_report(attempt)
 
     def abandon(self, name: str, text: str) -> None:
         """A failed start, or a failure in here: what there is of it is killed."""
@@ -269,20 +320,13 @@ class Guardian:
         if attempt is not None:
             if attempt.pid in self.by_pid:
                 os.kill(attempt.pid, signal.SIGKILL)  # a child not reaped: its pid is its own
+            attempt.kill()
+            self.dismiss_group(attempt)
             self.forget(attempt)
         self.tell("ended", name, status=None, error=text)
 
     def tree(self, attempt: Attempt) -> list[Process]:
-        """The live processes of `attempt`: below its first one, in its session, or marked."""
-        family: set[int] = set()
-        members = []
-        for process in walk(self.by_pid.keys() - {attempt.pid}):
-            if attempt.owns(process, family):
-                family.add(process.pid)
-                attempt.members[process.pid] = process.start
-                if process.live:
-                    members.append(process)
-        return members
+        return attempt.tree(self.by_pid.keys() - {attempt.pid})
 
     def end(self, message: Message, _: list[int]) -> None:
         """End the tree of one attempt; an unknown one has ended already."""
@@ -293,7 +337,8 @@ class Guardian:
         if attempt.sweep is not None:
             attempt.sweep.hasten(grace)
             return
-        attempt.sweep = Sweep(partial(self.tree, attempt), partial(self.settle, attempt), grace)
+        members, done = partial(self.tree, attempt), partial(self.settle, attempt)
+        attempt.sweep = Sweep(members, done, grace, attempt.kill)
         self.sweeps.append(attempt.sweep)
         attempt.sweep.begin()
 
@@ -305,9 +350,13 @@ class Guardian:
             self.stopping.hasten(message["grace"])
             return
         told = {process.pid for sweep in self.sweeps for process in sweep.known}
-        self.stopping = Sweep(self.everything, self.stopped, message["grace"])
+        self.stopping = Sweep(self.everything, self.stopped, message["grace"], self.kill_groups)
         self.sweeps.append(self.stopping)
         self.stopping.begin(told)
+
+    def kill_groups(self) -> None:
+        if self.groups:
+            kill_group(self.groups)
 
     def everything(self) -> list[Process]:
         return [process for process in walk() if process.live]
@@ -319,41 +368,21 @@ class Guardian:
             left = self.tree(attempt)
             self.finish(attempt, left, [process.pid for process in left])
         survivors = [process.pid for process in self.everything()]
-        self.channel.send({"op": "stopped", "survivors": survivors})
+        self.channel.queue({"op": "stopped", "survivors": survivors})
         self.finished = True
 
 
-def isolate(stream: int) -> None:
-    """Own session, no signal but SIGCHLD heard, no descriptor but the standard ones and `stream`.
-
-    Signals are blocked, not ignored: an ignored TERM would be lost to a child on its way to exec.
-    """
-    signal.pthread_sigmask(signal.SIG_SETMASK, signal.valid_signals() - {signal.SIGCHLD})
-    for number in signal.valid_signals() - {signal.SIGKILL, signal.SIGSTOP}:
-        signal.signal(number, signal.SIG_DFL)
-    if os.getsid(0) != os.getpid():
-        os.setsid()
-    os.chdir("/")
-    for name in os.listdir("/proc/self/fd"):
-        if int(name) > 2 and int(name) != stream:
-            with contextlib.suppress(OSError):
-                os.close(int(name))
-    while (descriptor := os.open(os.devnull, os.O_RDWR)) <= 2:
-        os.set_inheritable(descriptor, True)
-    os.close(descriptor)
-    os.set_inheritable(stream, False)
-
-
-def main(stream: int) -> int:
+def main(stream: int, program: int = -1, groups: str = "") -> int:
     """Exit status: 0 after a stop or the end of the daemon, 1 when it is not safe to start."""
-    isolate(stream)
+    isolate({stream, program} - {-1})
     channel = Channel(socket.socket(fileno=stream))
     prctl(PR_SET_CHILD_SUBREAPER, 1)
     said = self_test() if os.geteuid() == 0 else PROVEN
     if said != PROVEN:
         channel.send({"op": "refused", "error": said})
         return 1
-    guardian = Guardian(channel)
+    guardian = Guardian(channel, program, groups)
+    gc.freeze()  # a collection would touch, and so copy, every page after every fork
     channel.send({"op": "ready"})
     guardian.run()
     return 0

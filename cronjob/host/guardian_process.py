@@ -19,10 +19,19 @@ SCRIPT = str(Path(__file__).with_name("guardian_main.py"))
 
 
 class GuardianProcess:
-    """One running guardian as the daemon sees it; `gone` is called once, after its last words."""
+    """One running guardian as the daemon sees it; `gone` is called once, after its last words.
+
+    `native` is a descriptor of the program that takes a child's steps, `groups` the directory for
+    the cgroups of attempts.
+    """
 
     def __init__(
-        self, heard: Callable[[Message], None], gone: Callable[["GuardianProcess"], None]
+        self,
+        heard: Callable[[Message], None],
+        gone: Callable[["GuardianProcess"], None],
+        *,
+        native: int = -1,
+        groups: str = "",
     ) -> None:
         self._loop = asyncio.get_running_loop()
         self._heard = heard
@@ -32,23 +41,31 @@ class GuardianProcess:
         self.channel = Channel(ours)
         with theirs:
             try:
-                self.pid, self._pidfd = spawn(theirs)
+                self.pid, self._pidfd = spawn(theirs, native, groups)
             except OSError:
                 ours.close()
                 raise
+        self._flushing = False
         self._loop.add_reader(ours, self._read)
         self._loop.add_reader(self._pidfd, self._exited)
 
     def send(self, message: Message, descriptors: tuple[int, ...] = ()) -> None:
-        """Send or queue; the descriptors are closed when they are sent."""
-        self.channel.send(message, descriptors)
-        if self.channel.unsent:
-            self._loop.add_writer(self.channel.socket, self._write)
+        """Send with all else of this pass of the loop; the descriptors are closed then."""
+        self.channel.queue(message, descriptors)
+        if not self._flushing:
+            self._flushing = True
+            self._loop.call_soon(self._flush)
 
     def kill(self) -> None:
         """SIGKILL; `gone` follows."""
         if self._pidfd >= 0:
             signal.pidfd_send_signal(self._pidfd, signal.SIGKILL)
+
+    def _flush(self) -> None:
+        self._flushing = False
+        self.channel.flush()
+        if self.channel.unsent:
+            self._loop.add_writer(self.channel.socket, self._write)
 
     def _write(self) -> None:
         self.channel.flush()
@@ -84,14 +101,16 @@ class GuardianProcess:
         self._loop.call_soon(self.over.set_result, None)
 
 
-def spawn(stream: socket.socket) -> tuple[int, int]:
+def spawn(stream: socket.socket, native: int = -1, groups: str = "") -> tuple[int, int]:
     """The pid and a pidfd of a new guardian which talks over `stream`.
 
     It starts with every signal blocked, so that a Ctrl-C before it has its own session, which
     is meant for the daemon, does not end it.
     """
     os.set_inheritable(stream.fileno(), True)
-    argv = [sys.executable, "-I", "-S", SCRIPT, str(stream.fileno())]
+    if native >= 0:
+        os.set_inheritable(native, True)
+    argv = [sys.executable, "-I", "-S", SCRIPT, str(stream.fileno()), str(native), groups]
     kept = {key: os.environ[key] for key in ("LD_LIBRARY_PATH",) if key in os.environ}
     pid = os.posix_spawn(
         sys.executable,

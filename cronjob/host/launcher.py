@@ -5,16 +5,19 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from cronjob.core.run import Ending
 from cronjob.errors import LaunchError
 from cronjob.host import processes
+from cronjob.host.cgroup import kill_group
+from cronjob.host.channel import close_all
 from cronjob.host.guardian_process import GuardianProcess, Message
+from cronjob.host.limits import Limits, unmet
 from cronjob.host.processes import PR_SET_CHILD_SUBREAPER, Process, prctl
 from cronjob.host.sweep import KILL_SECONDS, WALK_SECONDS
-from cronjob.ports import Command, Ended, Started
+from cronjob.ports import TOKEN_DESCRIPTORS, Command, Ended, Started
 
 READY_SECONDS = 5.0  #: a guardian that says nothing for so long is given up
 STOP_MARGIN_SECONDS = 10.0  #: beyond the grace: its 5 s of killing and a loaded machine
@@ -26,11 +29,16 @@ STOPPING = "the launcher is stopping"
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """A launch, ready to be sent; `output` is this request's own duplicate."""
+    """A launch, ready to be sent; its descriptors are its own duplicates."""
 
     attempt: str
     command: Command
     output: int
+    tokens: tuple[int, ...] = ()  #: those of its jobserver, duplicates too
+
+    def close(self) -> None:
+        """Give up the descriptors."""
+        close_all((self.output, *self.tokens))
 
 
 def standard_input(command: Command) -> tuple[int, ...]:
@@ -61,6 +69,18 @@ def standard_input(command: Command) -> tuple[int, ...]:
     return (descriptor,)
 
 
+def duplicates(descriptors: Sequence[int]) -> list[int]:
+    """Copies of all of `descriptors`, or of none of them and an `OSError`."""
+    copies: list[int] = []
+    try:
+        for descriptor in descriptors:
+            copies.append(os.dup(descriptor))  # noqa: PERF401 - kept for the close below
+    except OSError:
+        close_all(copies)
+        raise
+    return copies
+
+
 class GuardedLauncher:
     """The `Launcher` of a real machine. Callbacks run on the loop's thread, never inside a call.
 
@@ -70,8 +90,17 @@ class GuardedLauncher:
     """
 
     def __init__(
-        self, *, started: Started, ended: Ended, lost: Callable[[], None] = lambda: None
+        self,
+        *,
+        started: Started,
+        ended: Ended,
+        lost: Callable[[], None] = lambda: None,
+        native: int = -1,
     ) -> None:
+        self._limits = Limits()
+        self._native = native
+        self._told_of_cpu = False
+        self._notes: dict[str, str] = {}  #: by attempt: what the launcher itself has to say
         self._started = started
         self._ended = ended
         self._lost = lost
@@ -98,22 +127,29 @@ class GuardedLauncher:
         """The guardian that is in charge; None between two of them."""
         return self._guardian.pid if self._guardian else None
 
+    @property
+    def limits_by(self) -> str:
+        """By what means attempts are limited, in words; known after `start`."""
+        return str(self._limits)
+
     async def start(self) -> None:
         """Start the guardian; LaunchError when it does not get ready, with the reason."""
         prctl(PR_SET_CHILD_SUBREAPER, 1)
+        self._limits.prepare()
         await self._open()
 
     def launch(self, attempt: str, command: Command, output: int) -> None:
-        """Start `command`; `output` may be closed as soon as this returns."""
+        """Start `command`; its descriptors may be closed as soon as this returns."""
         self._flying[attempt] = None
         if self._stopping:
             self._refuse(attempt, STOPPING)
             return
         try:
-            request = Request(attempt, command, os.dup(output))
+            own, *tokens = duplicates((output, *(command.tokens or ())))
         except OSError as error:
             self._refuse(attempt, f"cannot pass on the output: {error.strerror}")
             return
+        request = Request(attempt, command, own, tuple(tokens))
         if self._guardian is None:
             self._queue.append(request)
         else:
@@ -124,7 +160,7 @@ class GuardedLauncher:
         for request in self._queue:
             if request.attempt == attempt:
                 self._queue.remove(request)
-                os.close(request.output)
+                request.close()
                 self._refuse(attempt, "it was ended before it was started")
                 return
         if self._guardian is not None:
@@ -155,7 +191,9 @@ class GuardedLauncher:
     async def _open(self) -> None:
         """Start a guardian, wait until it is ready, send it what waited."""
         try:
-            process = GuardianProcess(self._hear, self._on_gone)
+            process = GuardianProcess(
+                self._hear, self._on_gone, native=self._native, groups=self._limits.attempts
+            )
         except OSError as error:
             raise LaunchError(f"cannot start the launcher: {error.strerror}") from error
         self._pids.add(process.pid)
@@ -182,22 +220,39 @@ class GuardedLauncher:
         try:
             text = standard_input(command)
         except (OSError, ValueError) as error:
-            os.close(request.output)
+            request.close()
             self._refuse(request.attempt, f"cannot prepare its standard input: {error}")
             return
-        message = {
+        self._note(request)
+        process.send(self._message(request, bool(text)), (request.output, *text, *request.tokens))
+
+    def _message(self, request: Request, stdin: bool) -> Message:
+        command = request.command
+        return {
             "op": "launch",
             "id": request.attempt,
             "argv": command.argv,
+            "direct": command.direct,
             "env": dict(command.environment),
             "cwd": command.cwd,
             "uid": command.uid,
             "gid": command.gid,
             "groups": command.groups,
             "umask": command.umask,
-            "stdin": bool(text),
+            "stdin": stdin,
+            "tokens": TOKEN_DESCRIPTORS if request.tokens else None,
+            "nice": command.nice,
+            "rlimits": [*self._limits.rlimits_of(command)],
+            "limits_first": command.limits_first,
+            "group": self._limits.group_values_of(command),
         }
-        process.send(message, (request.output, *text))
+
+    def _note(self, request: Request) -> None:
+        """Say once that nobody can enforce a share of a CPU here."""
+        text = unmet(request.command, self._limits.controllers)
+        if text and not self._told_of_cpu:
+            self._told_of_cpu = True
+            self._notes[request.attempt] = text
 
     def _refuse(self, attempt: str, error: str) -> None:
         ending = Ending(error=error)
@@ -206,12 +261,13 @@ class GuardedLauncher:
     def _refuse_queue(self, error: str) -> None:
         while self._queue:
             request = self._queue.popleft()
-            os.close(request.output)
+            request.close()
             self._refuse(request.attempt, error)
 
     def _finish(self, attempt: str, ending: Ending) -> None:
         if attempt in self._flying:
             del self._flying[attempt]
+            self._notes.pop(attempt, None)
             self._ended(attempt, ending)
 
     def _hear(self, message: Message) -> None:
@@ -232,8 +288,9 @@ class GuardedLauncher:
             self._opening[1].set_exception(LaunchError(error))
 
     def _on_started(self, message: Message) -> None:
-        if message["id"] in self._flying:
-            self._started(message["id"], message["pid"], message["note"])
+        if (attempt := message["id"]) in self._flying:
+            notes = (self._notes.pop(attempt, ""), message["note"])
+            self._started(attempt, message["pid"], "; ".join(filter(None, notes)))
 
     def _on_ended(self, message: Message) -> None:
         ending = Ending(
@@ -292,6 +349,8 @@ class GuardedLauncher:
         limit = loop.time() + KILL_SECONDS
         orphans: list[Process] = []
         while loop.time() < limit:
+            if self._limits.attempts:
+                kill_group(self._limits.attempts)
             with contextlib.suppress(OSError):  # no descriptor for a walk: soon again
                 orphans = self._orphans()
                 if not orphans:

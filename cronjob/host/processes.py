@@ -5,6 +5,7 @@ from __future__ import annotations
 import ctypes
 import os
 import signal
+import sys
 
 TYPE_CHECKING = False  # typing itself is not worth its memory in the guardian
 if TYPE_CHECKING:
@@ -12,9 +13,12 @@ if TYPE_CHECKING:
 
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
+SIGSET_BYTES = 128  #: of a sigset_t in glibc and musl
 
-_libc = ctypes.CDLL(None, use_errno=True)
+_libc = ctypes.PyDLL(None, use_errno=True)  # there is one thread; to let others run costs
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
+_libc.sigprocmask.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
+_libc.signalfd.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
 
 
 def prctl(option: int, value: int) -> None:
@@ -22,6 +26,27 @@ def prctl(option: int, value: int) -> None:
     if _libc.prctl(option, value, 0, 0, 0) != 0:
         number = ctypes.get_errno()
         raise OSError(number, os.strerror(number))
+
+
+def unblock_signals() -> None:
+    """An empty signal mask; `signal.pthread_sigmask` would build a set of all that were blocked."""
+    if _libc.sigprocmask(signal.SIG_SETMASK, bytes(SIGSET_BYTES), None) != 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+
+
+def child_signals() -> int:
+    """A descriptor that can be read when a child has ended: signalfd(2) of a blocked SIGCHLD.
+
+    The standard library of Python 3.11 lacks it; a handler would cost each end of a child an
+    interrupted wait, and a system call more to write down that it came.
+    """
+    mask = (1 << (signal.SIGCHLD - 1)).to_bytes(SIGSET_BYTES, sys.byteorder)
+    descriptor = int(_libc.signalfd(-1, mask, os.O_NONBLOCK | os.O_CLOEXEC))
+    if descriptor < 0:
+        number = ctypes.get_errno()
+        raise OSError(number, os.strerror(number))
+    return descriptor
 
 
 class Process:

@@ -6,12 +6,13 @@ import signal
 import time
 
 from cronjob.host.channel import encoded
-from cronjob.host.processes import proc_file, send_signal, still_live
+from cronjob.host.processes import proc_file, send_signal, still_live, walk
 
 TYPE_CHECKING = False  # typing itself is not worth its memory in the guardian
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection
 
+    from cronjob.host.cgroup import AttemptGroup
     from cronjob.host.channel import Message
     from cronjob.host.processes import Process
 
@@ -36,7 +37,7 @@ class Attempt:
     def __init__(self, name: str, environment: dict[str, str]) -> None:
         self.name = name
         self.pid = -1
-        self.pidfd = -1
+        self.group: AttemptGroup | None = None  #: its cgroup, where one is delegated
         self.report = -1  #: read end of the pipe which closes at exec; -1 once it is read
         self.said = b""
         self.error = ""
@@ -49,6 +50,35 @@ class Attempt:
         names = ("CRONJOB_RUN", "CRONJOB_ATTEMPT")
         marks = [encoded(f"{key}={environment[key]}") for key in names if key in environment]
         self.marks = frozenset(marks if len(marks) == len(names) else ())
+
+    def members_by_walk(self, spare: Collection[int]) -> list[Process]:
+        """Its live processes, `spare` (first processes of others) and what is below them not."""
+        family: set[int] = set()
+        found = []
+        for process in walk(spare):
+            if self.owns(process, family):
+                family.add(process.pid)
+                self.members[process.pid] = process.start
+                if process.live:
+                    found.append(process)
+        return found
+
+    def tree(self, spare: Collection[int]) -> list[Process]:
+        """Its live processes: those in its cgroup, and those below it, in its session or marked.
+
+        The second look finds what somebody else, as a login service, has moved out of the group.
+        """
+        if self.group is None:
+            return self.members_by_walk(spare)
+        inside = self.group.members()
+        known = {process.pid for process in inside}
+        outside = [one for one in self.members_by_walk(spare) if one.pid not in known]
+        return inside + outside
+
+    def kill(self) -> None:
+        """SIGKILL to its cgroup in one stroke; without one a walk has to find them."""
+        if self.group is not None:
+            self.group.kill()
 
     def owns(self, process: Process, family: Collection[int]) -> bool:
         """Whether `process`, no other attempt's first one nor below it, belongs to this."""
@@ -67,10 +97,15 @@ class Sweep:
     """Ends processes: TERM, a grace, then KILL and look again until none is left."""
 
     def __init__(
-        self, members: Callable[[], list[Process]], done: Callable[[], None], grace: float
+        self,
+        members: Callable[[], list[Process]],
+        done: Callable[[], None],
+        grace: float,
+        kill: Callable[[], None] = lambda: None,
     ) -> None:
         self.members = members
         self.done = done
+        self.kill = kill  #: SIGKILL to all of them at once, as far as that is possible
         self.due = time.monotonic() + max(grace, 0.0)  #: when to look again at the latest
         self.limit: float | None = None  #: monotonic end of killing, once that has begun
         self.known: list[Process] = []
@@ -100,6 +135,7 @@ class Sweep:
             if now < self.due:
                 return False
             self.limit = now + KILL_SECONDS
+        self.kill()
         for process in self.known:
             send_signal(process, signal.SIGKILL)
         # Quickly at first; what takes longer sits in the kernel.

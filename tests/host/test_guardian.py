@@ -87,7 +87,7 @@ def serving(script: str = SCRIPT, python: str = sys.executable, **options: Any) 
     """A guardian that is ready; it ends afterwards by the end of its socket."""
     ours, theirs = socket.socketpair()
     with theirs:
-        argv = [python, "-I", "-S", script, str(theirs.fileno())]
+        argv = [python, "-I", "-S", script, str(theirs.fileno()), "-1", ""]
         process = subprocess.Popen(argv, pass_fds=[theirs.fileno()], env={}, **options)
     with process:
         daemon = Daemon(process, ours)
@@ -156,6 +156,38 @@ def test_coalesced_messages_keep_their_own_descriptors(pair: tuple[Channel, Chan
         close_all(descriptors)
 
 
+def test_queued_messages_travel_together_with_their_own_descriptors(
+    pair: tuple[Channel, Channel],
+) -> None:
+    ours, theirs = pair
+    for number in range(5):
+        files = [os.memfd_create(f"file{number}") for _ in range(number % 3)]
+        ours.queue({"n": number}, files)
+    assert received(theirs) == []
+    ours.flush()
+    messages = received(theirs)
+    names = [[os.readlink(f"/proc/self/fd/{fd}") for fd in fds] for _, fds in messages]
+    assert names == [[f"/memfd:file{n} (deleted)"] * (n % 3) for n in range(5)]
+    for _, descriptors in messages:
+        close_all(descriptors)
+
+
+def test_more_descriptors_than_the_kernel_takes_at_once_go_in_several_frames(
+    pair: tuple[Channel, Channel],
+) -> None:
+    ours, theirs = pair
+    for number in range(150):
+        ours.queue({"n": number}, [os.memfd_create(f"file{number}"), os.memfd_create("other")])
+    messages: list[tuple[Message, list[int]]] = []
+    while len(messages) < 150:
+        ours.flush()
+        messages += received(theirs)
+    assert [message["n"] for message, _ in messages] == [*range(150)]
+    for message, (first, second) in messages:
+        assert os.readlink(f"/proc/self/fd/{first}") == f"/memfd:file{message['n']} (deleted)"
+        close_all((first, second))
+
+
 def test_message_larger_than_the_socket_is_sent_in_parts(pair: tuple[Channel, Channel]) -> None:
     ours, theirs = pair
     ours.send({"text": "x\udcff" * 1_000_000}, [os.memfd_create("file")])
@@ -206,6 +238,22 @@ def test_launch_that_makes_no_sense_is_a_failed_start(changes: dict[str, Any]) -
         daemon.launch("b", "/bin/true")
         assert daemon.ending("b")["status"] == 0
         assert descriptors_of(daemon.process.pid) == before
+
+
+def test_launch_that_makes_no_sense_does_not_cost_those_beside_it() -> None:
+    with serving(stderr=subprocess.DEVNULL) as daemon:
+        sane = {"argv": ["/bin/true"], "env": ENVIRONMENT, "cwd": "/", "umask": 0o022}
+        own = {"uid": os.getuid(), "gid": os.getgid(), "groups": os.getgroups()}
+        for name, changes in {"a": {}, "b": {"umask": "x"}, "c": {}}.items():
+            message = {"op": "launch", "id": name, **sane, **own, **changes}
+            daemon.channel.queue(message, [os.open(os.devnull, os.O_WRONLY)])
+        daemon.channel.queue({"op": "end", "id": "c", "grace": 60.0})
+        daemon.channel.flush()
+        heard = [daemon.hear() for _ in range(5)]
+        endings = {message["id"]: message for message in heard if message["op"] == "ended"}
+        assert endings["a"]["status"] == 0
+        assert endings["b"]["error"].startswith("cannot start a process: ")
+        assert endings["c"]["status"] in (0, signal.SIGTERM), "it was there to be ended"
 
 
 def test_stop_says_what_is_left_and_exits() -> None:

@@ -545,7 +545,7 @@ def test_guardian_that_cannot_start_again_fails_what_waits(
         ("raise SystemExit(1)", "the launcher ended before it was ready"),
         (
             "import socket, sys; s = socket.socket(fileno=int(sys.argv[1]));"
-            """s.sendall(b'\\0\\0\\0\\x25{"op": "refused", "error": "unsafe"}   ')""",
+            """s.sendall(b'\\0\\0\\0\\x26[{"op": "refused", "error": "unsafe"}]')""",
             "unsafe",
         ),
         ("import signal; signal.pause()", "the launcher was not ready within 0 s"),

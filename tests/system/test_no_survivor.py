@@ -2,16 +2,20 @@
 
 import os
 import signal
+import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
+from cronjob.host.processes import children_of
 from tests.system.daemon_process import DaemonProcess, is_alive, processes_with
 
 ROUNDS = int(os.environ.get("CRONJOB_ROUNDS", "3"))
-JOBS = 20
-ALLOWED = 0.2  #: seconds from the daemon's death to that of the last process
+JOBS = 64
+ALLOWED = 0.1  #: seconds from the death of daemon or launcher to that of the last process
+NEW_LAUNCHER_SECONDS = 1.0
 
 #: Each writes the pids of all it starts, then waits.
 COMMANDS = (
@@ -20,15 +24,19 @@ COMMANDS = (
     "(setsid sh -c 'echo $$ >> {pids}; sleep 300 & echo $! >> {pids}; wait' &) ; "
     "echo $$ >> {pids}; sleep 300",
     "trap '' TERM HUP INT; echo $$ >> {pids}; sleep 300; sleep 300",
+    "set -m; sleep 300 & echo $! >> {pids}; sleep 300 & echo $$ $! >> {pids}; wait",
+    "env -i setsid sh -c 'env -i setsid sh -c \"echo \\$\\$ >> {pids}; exec sleep 300\" &'; "
+    "sleep 300",
 )
 NAME = f"survivor{os.getpid()}-"
 #: pids that each of the commands writes
-WRITTEN = (1, 2, 3, 1)
+WRITTEN = (1, 2, 3, 1, 3, 1)
 
 
 def _table(user: str, folder: Path) -> str:
     lines = [
-        f"@reboot name={NAME}{i} slots=1 {user} " + COMMANDS[i % 4].format(pids=folder / f"pids{i}")
+        f"@reboot name={NAME}{i} slots=1 {user} "
+        + COMMANDS[i % len(COMMANDS)].format(pids=folder / f"pids{i}")
         for i in range(JOBS)
     ]
     return "\n".join(lines) + "\n"
@@ -42,10 +50,11 @@ def _words(path: Path) -> list[str]:
     return path.read_text().split() if path.exists() else []
 
 
-def _wait_until_all_run(folder: Path) -> list[int]:
-    expected = sum(WRITTEN[i % 4] for i in range(JOBS))
+def _wait_until_all_run(folder: Path, daemon: DaemonProcess) -> list[int]:
+    expected = sum(WRITTEN[i % len(COMMANDS)] for i in range(JOBS))
     limit = time.monotonic() + 30
     while len(pids := _pids(folder)) < expected:
+        assert is_alive(daemon.pid), "the daemon has ended"
         assert time.monotonic() < limit, f"{len(pids)} of {expected} processes came up"
         os.sched_yield()
     return pids
@@ -59,24 +68,50 @@ def _survival(pids: list[int]) -> float:
     return time.monotonic() - begin
 
 
+def _new_launcher_after(daemon: DaemonProcess, old: int) -> float:
+    """Seconds until another launcher is there."""
+    begin = time.monotonic()
+    while {*children_of(daemon.pid)} <= {old}:
+        assert time.monotonic() - begin < 10, "there is no new launcher"
+        os.sched_yield()
+    return time.monotonic() - begin
+
+
+@pytest.fixture
+def everybodys() -> Iterator[Path]:
+    """A folder that nobody may enter too; pytest closes its own to others whenever one starts."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o1777)  # sticky, or the table in there would be refused
+        yield Path(name)
+
+
+@pytest.mark.parametrize("victim", ["daemon", "launcher"])
 @pytest.mark.parametrize("user", ["root", "nobody"])
-def test_nothing_survives_a_daemon_that_is_killed(user: str, tmp_path: Path) -> None:
+def test_nothing_survives_a_daemon_or_a_launcher_that_is_killed(
+    user: str, victim: str, everybodys: Path
+) -> None:
     if os.geteuid() != 0:
         pytest.skip("only root can run commands as root or nobody")
-    os.chmod(tmp_path, 0o1777)  # sticky, or the table in there would be refused
-    for parent in list(tmp_path.parents)[:3]:
-        os.chmod(parent, parent.stat().st_mode | 0o011)
-    worst = 0.0
+    times = []
     for number in range(ROUNDS):
-        folder = tmp_path / str(number)
+        folder = everybodys / str(number)
         folder.mkdir()
         folder.chmod(0o1777)
-        with DaemonProcess(folder, _table(user, folder), "--slots", "64") as daemon:
-            pids = _wait_until_all_run(folder)
+        with DaemonProcess(folder, _table(user, folder), "--slots", str(2 * JOBS)) as daemon:
+            pids = _wait_until_all_run(folder, daemon)
             assert len(processes_with(f"CRONJOB_RUN={NAME}")) >= JOBS
-            os.kill(daemon.pid, signal.SIGKILL)
-            worst = max(worst, _survival(pids))
+            launcher = daemon.launcher_pid
+            os.kill(daemon.pid if victim == "daemon" else launcher, signal.SIGKILL)
+            times.append(_survival(pids))
+            if victim == "launcher":
+                assert _new_launcher_after(daemon, launcher) <= NEW_LAUNCHER_SECONDS
+    times.sort()
     print(
-        f"\nworst of {ROUNDS} as {user}: {worst * 1000:.0f} ms to the last of {len(pids)} processes"
+        f"\n{victim} of {JOBS} attempts as {user} killed {ROUNDS} times: the last of "
+        f"{len(pids)} processes gone after {times[len(times) // 2] * 1000:.0f} ms (median), "
+        f"{times[-1] * 1000:.0f} ms (worst)"
     )
-    assert worst <= ALLOWED
+    assert times[len(times) // 2] <= ALLOWED
+    if os.getloadavg()[0] <= 2 * (os.cpu_count() or 1):
+        # The worst round of a machine that is busy with other things would be about those.
+        assert times[-1] <= ALLOWED
