@@ -49,6 +49,7 @@ def marked(name: str) -> dict[str, str]:
 class Machine:
     """A running launcher and everything it reported."""
 
+    native: int = -1  #: descriptor of the native child; -1: Python takes its steps
     started: dict[str, tuple[int, str]] = field(default_factory=dict)
     endings: dict[str, Ending] = field(default_factory=dict)
     order: list[tuple[str, str]] = field(default_factory=list)
@@ -56,7 +57,9 @@ class Machine:
     changed: asyncio.Event = field(default_factory=asyncio.Event)
 
     def __post_init__(self) -> None:
-        self.launcher = GuardedLauncher(started=self._started, ended=self._ended, lost=self._lost)
+        self.launcher = GuardedLauncher(
+            started=self._started, ended=self._ended, lost=self._lost, native=self.native
+        )
 
     def _started(self, name: str, pid: int, note: str) -> None:
         self.started[name] = (pid, note)
@@ -138,11 +141,13 @@ async def readable(descriptor: int) -> None:
         loop.remove_reader(descriptor)
 
 
-def with_machine(scenario: Callable[[Machine], Coroutine[Any, Any, None]]) -> None:
+def with_machine(
+    scenario: Callable[[Machine], Coroutine[Any, Any, None]], native: int = -1
+) -> None:
     """Run `scenario` against a launcher that is stopped afterwards, whatever happens."""
 
     async def main() -> None:
-        machine = Machine()
+        machine = Machine(native)
         await machine.launcher.start()
         try:
             await scenario(machine)
