@@ -2,23 +2,50 @@
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass, replace
 
-from cronjob.core.report import output_line
-from cronjob.core.run import Attempt, Ending, Run, attempt_key
+from cronjob.core.fields import Tell
+from cronjob.core.output import LineTeller
+from cronjob.core.report import Report, output_dropped, output_line
+from cronjob.core.run import Attempt, Ending, Outcome, Run, attempt_key, ended
 from cronjob.errors import LaunchError
-from cronjob.host.environment import Accounts, command_of, default_environment
+from cronjob.host.environment import Account, Accounts, command_of, default_environment, sharing
 from cronjob.host.identity import own_name
+from cronjob.host.jobserver import Broker
 from cronjob.host.journal import Journal
 from cronjob.host.launcher import GuardedLauncher
-from cronjob.host.output import OutputPipe
+from cronjob.host.nativefile import open_native
+from cronjob.host.output import Follower, Listener, Output
+from cronjob.host.shellprobe import need_of_shell
 from cronjob.ports import Ended, Started
+
+NOT_BEGUN = Ending(error="it was ended before it was started")
+
+
+@dataclass(slots=True)
+class _Going:
+    """An attempt that has been given to the launcher."""
+
+    run: Run
+    attempt: Attempt
+    output: Output
+    on_purpose: bool = False  #: somebody has asked for its end: a timeout, a kill, a stop
+
+    def failed(self, ending: Ending) -> bool:
+        """Whether what was kept of its output is to be told with `log=failure`."""
+        fields = self.run.entry.fields
+        if fields.log is not Tell.FAILURE:
+            return False
+        outcome = ended(self.attempt, ending, None, 0.0, fields.ok).outcome
+        return self.on_purpose or outcome is not Outcome.SUCCEEDED
 
 
 class Attempts:
     """The attempts that are going, by key.
 
     `started(attempt, pid, note)` and `ended(attempt, ending)` tell about them, `lost()` that the
-    launcher died, `defect(what, error)` of an error of ours.
+    launcher died, `defect(what, error)` of an error of ours.  All of them come from the event
+    loop, never from within a call.  `broker` lends tokens to those with `slots=auto`.
     """
 
     def __init__(
@@ -26,6 +53,7 @@ class Attempts:
         journal: Journal,
         accounts: Accounts,
         *,
+        broker: Broker,
         started: Started,
         ended: Ended,
         lost: Callable[[], None],
@@ -33,11 +61,23 @@ class Attempts:
     ) -> None:
         self._journal = journal
         self._accounts = accounts
+        self._broker = broker
         self._started, self._ended = started, ended
         self._defect = defect
-        self._launcher = GuardedLauncher(started=self._on_started, ended=self._on_ended, lost=lost)
-        self._pipes: dict[str, OutputPipe] = {}  #: while the attempt runs
-        self._lookups: dict[str, asyncio.Task[None]] = {}  #: users being looked up
+        self._native = open_native()
+        self._need_of_shell = ""  #: why no command is executed directly; empty: simple ones are
+        self._launcher = GuardedLauncher(
+            started=self._on_started,
+            ended=self._on_ended,
+            lost=lost,
+            native=self._native.descriptor,
+        )
+        self._listener: Listener | None = None
+        self._own_name = own_name()
+        self._going: dict[str, _Going] = {}
+        self._waiting: dict[str, dict[str, tuple[Run, Attempt]]] = {}  #: users being looked up
+        self._lookups: set[asyncio.Task[None]] = set()
+        self._followers: dict[str, list[Follower]] = {}  #: by run
         self._defaults: dict[str, str] = {}
 
     @property
@@ -45,64 +85,145 @@ class Attempts:
         """The pids that a stop could not end."""
         return self._launcher.survivors
 
+    @property
+    def limits_by(self) -> str:
+        """By what means attempts are limited, in words."""
+        return self._launcher.limits_by
+
+    @property
+    def launched_by(self) -> str:
+        """What takes a command's steps from fork to exec, and which need a shell, in words."""
+        if self._need_of_shell:
+            return f"{self._native}; every command by a shell, because {self._need_of_shell}"
+        return f"{self._native}; simple commands without a shell"
+
     async def start(self) -> None:
         """Start the launcher.  Raises `LaunchError` when it does not get ready."""
+        self._listener = Listener()
+        self._need_of_shell = need_of_shell()
         await self._launcher.start()
 
     def reread_defaults(self) -> None:
         """Look again at what the machine sets for everybody."""
         self._defaults = default_environment()
 
+    def follow(self, run: str, follower: Follower) -> None:
+        """Give `follower` the bytes that the run prints, beginning with its next attempt."""
+        self._followers.setdefault(run, []).append(follower)
+
+    def unfollow(self, run: str, follower: Follower) -> None:
+        """It wants no more of that, if it still got any."""
+        followers = self._followers.get(run, [])
+        if follower in followers:
+            followers.remove(follower)
+        if not followers:
+            self._followers.pop(run, None)
+
     def launch(self, run: Run, attempt: Attempt) -> None:
         """Start the attempt; what goes wrong is told as its end."""
-        key = attempt_key(run.key, attempt.number)
-        task = asyncio.get_running_loop().create_task(self._look_up_and_launch(key, run, attempt))
-        self._lookups[key] = task
+        name = run.entry.user or self._own_name
+        if (account := self._accounts.known(name)) is not None:
+            self._launch(account, run, attempt)
+            return
+        if name not in self._waiting:
+            self._waiting[name] = {}
+            task = asyncio.get_running_loop().create_task(self._look_up(name))
+            self._lookups.add(task)
+            task.add_done_callback(self._lookups.discard)
+        self._waiting[name][attempt_key(run.key, attempt.number)] = (run, attempt)
 
     def end(self, key: str, grace: float) -> None:
         """End the tree of the attempt: TERM, and KILL after `grace` seconds."""
-        if (task := self._lookups.pop(key, None)) is None:
-            self._launcher.end(key, grace)
-            return
-        task.cancel()
-        ending = Ending(error="it was ended before it was started")
-        asyncio.get_running_loop().call_soon(self._on_ended, key, ending)
+        for waiting in self._waiting.values():
+            if waiting.pop(key, None) is not None:
+                self._refuse(key, NOT_BEGUN)
+                return
+        if (going := self._going.get(key)) is not None:
+            going.on_purpose = True
+        self._launcher.end(key, grace)
 
     async def stop(self, grace: float) -> None:
         """End what finished attempts left behind, and the launcher."""
         await self._launcher.stop(grace)
+        self._native.close()
 
-    async def _look_up_and_launch(self, key: str, run: Run, attempt: Attempt) -> None:
+    async def _look_up(self, name: str) -> None:
+        """Launch all that wait for this account, once it is known."""
         try:
-            account = await self._accounts.get(run.entry.user or own_name())
-            command = command_of(run, attempt, account, self._defaults)
-            pipe = OutputPipe(
-                lambda line: self._journal.tell(output_line(run, attempt, line)),
-                uid=account.uid,
-                gid=account.gid,
-            )
-        except LaunchError as error:
-            self._on_ended(key, Ending(error=str(error)))
+            account = await self._accounts.get(name)
+        except Exception as error:  # or their runs would keep their slots for ever
+            for key, (run, _) in self._waiting.pop(name).items():
+                self._refuse(key, self._not_started(run, error))
+        else:
+            for run, attempt in self._waiting.pop(name).values():
+                self._launch(account, run, attempt)
+
+    def _launch(self, account: Account, run: Run, attempt: Attempt) -> None:
+        key = attempt_key(run.key, attempt.number)
+        try:
+            self._hand_over(key, account, run, attempt)
+        except Exception as error:  # or the run would keep its slots for ever
+            self._refuse(key, self._not_started(run, error))
+
+    def _hand_over(self, key: str, account: Account, run: Run, attempt: Attempt) -> None:
+        """Make the pipes, and give the command to the launcher, which copies their ends."""
+        if account.expired is not None:
+            raise LaunchError(f"account expired: {account.name} on {account.expired}")
+        command = command_of(run, attempt, account, self._defaults)
+        if self._need_of_shell:
+            command = replace(command, direct=None)
+        output = self._output(account, run, attempt)
+        self._going[key] = _Going(run, attempt, output)
+        slots = run.entry.fields.slots
+        try:
+            if slots is not None and slots.auto:
+                tokens = self._broker.open(key, uid=account.uid, gid=account.gid)
+                command = sharing(command, tokens)
+            self._launcher.launch(key, command, output.write_end)
+        finally:
+            output.launched()
+        if command.tokens:
+            self._broker.opened(key)
+
+    def _output(self, account: Account, run: Run, attempt: Attempt) -> Output:
+        blank = output_line(run, attempt, "")  # what all lines of it have in common
+
+        def tell(line: str) -> None:
+            self._journal.tell(Report(blank.event, blank.priority, blank.text + line, blank.fields))
+
+        def dropped(lines: int, size: int) -> None:
+            self._journal.tell(output_dropped(run, attempt, lines, size))
+
+        followers = self._followers.get(run.key, [])
+        log = run.entry.fields.log
+        try:
+            teller = LineTeller(tell, dropped)
+            return Output(teller, log, followers, uid=account.uid, gid=account.gid)
         except OSError as error:
             text = f"cannot make a pipe for its output: {error.strerror}"
-            self._on_ended(key, Ending(error=text))
-        except Exception as error:  # or the run would keep its slots for ever
-            self._defect(f"cannot launch {key}", error)
-            self._on_ended(key, Ending(error="internal error"))
-        else:
-            self._pipes[key] = pipe
-            self._launcher.launch(key, command, pipe.write_end)
-            pipe.launched()
-        finally:
-            self._lookups.pop(key, None)
+            raise LaunchError(text) from None
+
+    def _not_started(self, run: Run, error: Exception) -> Ending:
+        if isinstance(error, LaunchError):
+            return Ending(error=str(error))
+        self._defect(f"cannot launch {run.key}", error)
+        return Ending(error="internal error")
+
+    def _refuse(self, key: str, ending: Ending) -> None:
+        asyncio.get_running_loop().call_soon(self._on_ended, key, ending)
 
     def _on_started(self, key: str, pid: int, note: str) -> None:
         # A quick command has spoken already; the journal hears of its start first.
         self._started(key, pid, note)
-        if (pipe := self._pipes.get(key)) is not None:
-            pipe.listen()
+        if (going := self._going.get(key)) is not None and self._listener is not None:
+            self._listener.listen(going.output)
 
     def _on_ended(self, key: str, ending: Ending) -> None:
-        if (pipe := self._pipes.pop(key, None)) is not None:
-            pipe.drain()  # what it said comes before how it ended
+        going = self._going.pop(key, None)
+        if going is not None and self._listener is not None:
+            try:  # what it said comes before how it ended
+                self._listener.finish(going.output, going.failed(ending))
+            except Exception as error:
+                self._defect(f"cannot read the output of {key}", error)
+        self._broker.close(key)
         self._ended(key, ending)

@@ -10,16 +10,21 @@ import pwd
 import re
 import threading
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
 
+from cronjob.core.directexec import direct_words, passes_unchanged
 from cronjob.core.entry import Entry
 from cronjob.core.run import Attempt, Run
 from cronjob.core.zone import zone_name
 from cronjob.errors import LaunchError
+from cronjob.host.clock import SystemClock
+from cronjob.host.jobserver import makeflags
 from cronjob.ports import Command
 
 DEFAULT_SHELL = "/bin/sh"
 DEFAULT_PATH = "/usr/bin:/bin"
+DEFAULT_UMASK = 0o022
 LOOKUP_SECONDS = 5.0  #: a name service that takes longer counts as not answering
 KEPT_SECONDS = 5.0  #: for so long an answer serves again, so that a burst asks once
 
@@ -37,16 +42,35 @@ class Account:
     gid: int
     groups: tuple[int, ...]
     home: str
+    expired: date | None = None  #: nothing is started for it since then; None: it is in force
 
 
-def find_account(name: str) -> Account:
-    """Ask the name service; it may hang.  Raises `LaunchError` for an unknown user."""
+def find_account(name: str, root: str = "/") -> Account:
+    """Ask the name service; it may hang.  Raises `LaunchError` for an unknown user.
+
+    `root` is where `etc/shadow` is.
+    """
     try:
         record = pwd.getpwnam(name)
     except (KeyError, ValueError, UnicodeError):
         raise LaunchError(f'unknown user "{name}"') from None
     groups = tuple(os.getgrouplist(name, record.pw_gid))
-    return Account(name, record.pw_uid, record.pw_gid, groups, record.pw_dir or "/")
+    expiry = expiry_of(name, os.path.join(root, "etc/shadow"))
+    expired = expiry if expiry is not None and expiry <= SystemClock().now().date() else None
+    return Account(name, record.pw_uid, record.pw_gid, groups, record.pw_dir or "/", expired)
+
+
+def expiry_of(name: str, path: str) -> date | None:
+    """The day from which a local account is not used any more (shadow(5); pam_unix counts it in).
+
+    None when there is none, or when this process may not read it.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="surrogateescape") as file:
+            lines = [line.split(":") for line in file if line.startswith(f"{name}:")]
+        return date(1970, 1, 1) + timedelta(days=int(lines[0][7]))
+    except (OSError, LookupError, ValueError, OverflowError):
+        return None
 
 
 class Accounts:
@@ -54,6 +78,14 @@ class Accounts:
 
     def __init__(self) -> None:
         self._asked: dict[str, tuple[float, asyncio.Future[Account]]] = {}
+
+    def known(self, name: str) -> Account | None:
+        """The account, when an answer about it still serves."""
+        since, answer = self._asked.get(name, (0.0, None))
+        if answer is None or not answer.done() or answer.exception() is not None:
+            return None
+        fresh = asyncio.get_running_loop().time() - since <= KEPT_SECONDS
+        return answer.result() if fresh else None
 
     async def get(self, name: str) -> Account:
         """The account.  Raises `LaunchError` when it is unknown or nobody answers in 5 s."""
@@ -111,15 +143,37 @@ def command_of(
 ) -> Command:
     """What the launcher is to start for this attempt."""
     environment = _environment(run, attempt, account, defaults)
+    fields = run.entry.fields
     return Command(
         argv=(environment["SHELL"], "-c", run.entry.command),
+        direct=_direct(run.entry.command, environment),
         environment=environment,
-        cwd=environment["HOME"],
+        cwd=fields.cwd or environment["HOME"],
         uid=account.uid,
         gid=account.gid,
         groups=account.groups,
+        umask=DEFAULT_UMASK if fields.umask is None else fields.umask,
         stdin=run.entry.stdin,
+        nice=fields.nice,
+        open_files=fields.open_files,
+        memory=fields.memory,
+        cpu=fields.cpu,
+        limits_first=not run.entry.personal,
     )
+
+
+def _direct(command: str, environment: Mapping[str, str]) -> tuple[str, ...] | None:
+    """The words to execute without a shell; None when one is needed, or would be noticed."""
+    if passes_unchanged(environment):
+        return direct_words(command, environment["SHELL"])
+    return None
+
+
+def sharing(command: Command, tokens: tuple[int, int]) -> Command:
+    """The same command with a jobserver, which make and its like find by `MAKEFLAGS`."""
+    flags = makeflags(command.environment.get("MAKEFLAGS", ""))
+    environment = {**command.environment, "MAKEFLAGS": flags}
+    return replace(command, environment=environment, tokens=tokens)
 
 
 def _environment(

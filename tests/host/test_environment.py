@@ -3,6 +3,7 @@ import os
 import pwd
 import threading
 from collections.abc import Callable
+from datetime import date
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,14 @@ from cronjob.core.table import parse_table
 from cronjob.errors import LaunchError
 from cronjob.host import environment
 from cronjob.host.clock import SystemClock
-from cronjob.host.environment import Account, Accounts, command_of, default_environment
+from cronjob.host.environment import (
+    Account,
+    Accounts,
+    command_of,
+    default_environment,
+    expiry_of,
+    find_account,
+)
 from cronjob.ports import Command
 
 ANN = Account("ann", 1000, 1001, (1001, 27), "/home/ann")
@@ -114,6 +122,63 @@ def test_defaults_are_read_from_the_files_that_are_there(tmp_path: Path) -> None
         "LANG": "C.UTF-8",
         "NAME": "\udcff",
     }
+
+
+@pytest.mark.parametrize(
+    ("fields", "expected"),
+    [
+        ("", (0o022, "/home/ann", None, None, None, None)),
+        ("umask=077 cwd=/srv", (0o077, "/srv", None, None, None, None)),
+        ("nice=5 open-files=64 memory=1M cpu=50%", (0o022, "/home/ann", 5, 64, 1 << 20, 50)),
+    ],
+)
+def test_the_fields_of_an_entry_reach_the_command(fields: str, expected: object) -> None:
+    made = command(f"@reboot {fields} ann true\n")
+    assert (made.umask, made.cwd, made.nice, made.open_files, made.memory, made.cpu) == expected
+
+
+@pytest.mark.parametrize(
+    ("table", "direct"),
+    [
+        ("@reboot ann ls -l\n", ("ls", "-l")),
+        ("@reboot ann ls -l | cat\n", None),
+        ("SHELL=/bin/bash\n@reboot ann ls -l\n", None),
+        ("ENV=/home/ann/.shinit\n@reboot ann ls -l\n", None),
+    ],
+)
+def test_a_shell_is_left_out_only_where_nobody_would_notice(
+    table: str, direct: tuple[str, ...] | None
+) -> None:
+    assert command(table).direct == direct
+
+
+@pytest.mark.parametrize(
+    ("line", "expiry"),
+    [
+        ("ann:*:19000:0:99999:7:::\n", None),
+        ("ann:*:19000:0:99999:7::0:\n", date(1970, 1, 1)),
+        ("anna:*:1:0:9:7::1:\nann:*:19000:0:99999:7::20000:\n", date(2024, 10, 4)),
+        ("ann:*:19000:0:99999:7::never:\n", None),
+        ("ann:*:19000\n", None),
+        ("ann:*:19000:0:99999:7::99999999999:\n", None),
+        ("", None),
+    ],
+)
+def test_a_local_account_expires_on_the_day_that_shadow_says(
+    line: str, expiry: date | None, tmp_path: Path
+) -> None:
+    (tmp_path / "shadow").write_text(line)
+    assert expiry_of("ann", str(tmp_path / "shadow")) == expiry
+
+
+@pytest.mark.parametrize(("day", "expired"), [(1, date(1970, 1, 2)), (1_000_000, None)])
+def test_an_account_is_not_used_after_its_expiry(
+    day: int, expired: date | None, tmp_path: Path
+) -> None:
+    me = pwd.getpwuid(os.geteuid()).pw_name
+    (tmp_path / "etc").mkdir()
+    (tmp_path / "etc/shadow").write_text(f"{me}:*:::::: {day}:\n".replace(" ", ""))
+    assert find_account(me, str(tmp_path)).expired == expired
 
 
 def test_an_account_is_all_numbers() -> None:

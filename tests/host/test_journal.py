@@ -1,5 +1,9 @@
+import asyncio
+import contextlib
 import importlib.util
+import io
 import os
+import socket
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
@@ -21,6 +25,11 @@ class NewYear:
         return 0.0
 
 
+needs_systemd = pytest.mark.skipif(
+    importlib.util.find_spec("systemd") is None
+    or importlib.util.find_spec("systemd.journal") is None,
+    reason="systemd-python is not installed",
+)
 REPORT = Report("attempt-ended", Priority.INFO, "job: done", (("CRONJOB_NAME", "job"),))
 
 
@@ -47,11 +56,11 @@ def test_a_full_or_closed_standard_error_does_not_end_the_daemon(
 ) -> None:
     with open("/dev/full", "w", encoding="ascii") as full:
         monkeypatch.setattr(sys, "stderr", full)
-        StderrJournal(NewYear()).tell(REPORT)
+        journal = StderrJournal(NewYear())
+        for _ in range(2):
+            journal.tell(REPORT)
+        journal.close()
         monkeypatch.undo()
-        with pytest.raises(OSError, match="No space left"):
-            full.flush()
-        os.dup2(os.open(os.devnull, os.O_WRONLY), full.fileno())
 
 
 def test_without_the_journals_socket_events_go_to_standard_error(
@@ -74,24 +83,105 @@ def test_a_missing_systemd_python_is_said_with_what_to_install(
     assert "apt-get install libsystemd-dev" in word
 
 
-@pytest.mark.skipif(
-    importlib.util.find_spec("systemd") is None
-    or importlib.util.find_spec("systemd.journal") is None,
-    reason="systemd-python is not installed",
-)
+@needs_systemd
 def test_journald_gets_the_fields_of_a_report(monkeypatch: pytest.MonkeyPatch) -> None:
-    sent: list[tuple[str, dict[str, object]]] = []
+    sent: list[tuple[str | bytes, ...]] = []
     journal = SystemdJournal()
-    monkeypatch.setattr(journal, "_send", lambda text, **fields: sent.append((text, fields)))
+    monkeypatch.setattr(journal, "_send", lambda *fields: sent.append(fields))
     journal.tell(REPORT)
-    ((text, fields),) = sent
-    assert text == "job: done"
-    assert fields == {
-        "PRIORITY": "6",
-        "SYSLOG_IDENTIFIER": "cronjob",
-        "CRONJOB_EVENT": "attempt-ended",
-        "CRONJOB_NAME": b"job",
+    (fields,) = sent
+    assert set(fields) == {
+        "MESSAGE=job: done",
+        "PRIORITY=6",
+        "SYSLOG_IDENTIFIER=cronjob",
+        "CRONJOB_EVENT=attempt-ended",
+        b"CRONJOB_NAME=job",
     }
+
+
+def test_what_one_turn_of_the_loop_tells_is_written_in_one_piece_and_in_order(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    written: list[str] = []
+    stream = io.StringIO()
+    monkeypatch.setattr(stream, "write", written.append)
+    monkeypatch.setattr(sys, "stderr", stream)
+    journal = StderrJournal(NewYear())
+
+    async def turn() -> None:
+        for text in ("one", "two"):
+            journal.tell(Report("event", Priority.INFO, text))
+        assert written == []
+        await asyncio.sleep(0)
+        assert written == ["2027-01-01T00:00:00.007Z one\n2027-01-01T00:00:00.007Z two\n"]
+        journal.tell(Report("event", Priority.INFO, "last"))
+
+    asyncio.run(turn())
+    journal.flush()
+    assert "".join(written).endswith("Z last\n")
+
+
+def test_a_reader_that_stands_still_holds_nobody_and_loses_only_what_is_too_much(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    reading, writing = os.pipe()
+    os.set_blocking(reading, False)
+    monkeypatch.setattr(journal_module, "MOST_WAITING", 1 << 20)
+    journal = StderrJournal(NewYear())
+    lines: list[bytes] = []
+
+    async def scenario() -> None:
+        for number in range(4 * 1024):
+            journal.tell(Report("event", Priority.INFO, f"{number} " + "x" * 1000))
+            await asyncio.sleep(0)
+        rest = b""
+        while b"left out" not in rest:
+            with contextlib.suppress(BlockingIOError):
+                rest += os.read(reading, 1 << 16)
+            await asyncio.sleep(0)
+        lines.extend(rest.splitlines())
+
+    with open(writing, "w", encoding="utf-8") as stream:
+        monkeypatch.setattr(sys, "stderr", stream)
+        asyncio.run(scenario())
+        monkeypatch.undo()
+    os.close(reading)
+    *told, last = lines
+    assert [int(line.split()[1]) for line in told] == list(range(len(told)))
+    assert 1024 <= len(told) < 4 * 1024
+    assert f"warning: {4 * 1024 - len(told)} lines left out".encode() in last
+
+
+@needs_systemd
+def test_a_journald_that_stands_still_holds_nobody_and_gets_all_in_order_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = str(tmp_path / "socket")
+    journald = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+    journald.bind(path)
+    journald.settimeout(0)
+    monkeypatch.setattr(journal_module, "SOCKET", path)
+    sender = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)  # it would wait, as libsystemd does
+    journal = SystemdJournal()
+
+    def send(*fields: str | bytes) -> None:
+        sender.sendto(str(fields[0]).encode(), path)
+
+    monkeypatch.setattr(journal, "_send", send)
+    heard: list[bytes] = []
+
+    async def scenario() -> None:
+        for number in range(3000):
+            journal.tell(Report("event", Priority.INFO, str(number)))
+        while len(heard) < 3000:
+            await asyncio.sleep(0)
+            with contextlib.suppress(BlockingIOError):
+                heard.append(journald.recv(1 << 16))
+
+    asyncio.run(scenario())
+    journald.close()
+    sender.close()
+    assert heard == [b"MESSAGE=%d" % number for number in range(3000)]
 
 
 class _Told:

@@ -68,3 +68,31 @@ def test_it_runs_its_own_entries_and_says_which_it_cannot(tmp_path: Path) -> Non
         assert "table.tab:2: theirs is not run: it is for root" in line
         assert daemon.stop() == 0
     assert not [line for line in daemon.log if "theirs@" in line]
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
+@pytest.mark.skipif(not _same_python(), reason=f"{PYTHON} is not the Python of this environment")
+@pytest.mark.parametrize(
+    ("attack", "said"),
+    [
+        ("kill -9 $PPID", "attempt 1 lost"),
+        ("for f in /proc/$PPID/fd/*; do (echo x > $f) & done; sleep 1", "attempt 1 (succ|lost)"),
+    ],
+)
+def test_a_command_that_attacks_its_own_launcher_costs_at_most_the_runs_of_that_moment(
+    attack: str, said: str, tmp_path: Path
+) -> None:
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o755)
+    _copy_packages(tmp_path)
+    for name in ("state", "run"):
+        (tmp_path / name).mkdir()
+        os.chown(tmp_path / name, NOBODY, NOBODY)
+    table = (
+        f"@reboot name=foe retry=1,1s retry-on=lost nobody test $CRONJOB_ATTEMPT = 2 || {attack}\n"
+        "@reboot name=other retry=20,1s..1s retry-on=lost,failure nobody exit 1\n"
+    )
+    with NobodysDaemon(tmp_path, table) as daemon:
+        daemon.wait_for(f"foe@.*: {said}")
+        daemon.wait_for("other@.* started", len(daemon.wait_for("other@.* started")) + 2)
+        assert daemon.stop() == 0
