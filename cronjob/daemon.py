@@ -1,6 +1,7 @@
 """`cronjob daemon`: wait for the next event, step the engine, perform its effects."""
 
 import asyncio
+import os
 import signal
 import traceback
 from collections.abc import Callable
@@ -16,22 +17,36 @@ from cronjob.core.events import (
     Effect,
     EndAttempt,
     Event,
+    Finished,
     Launch,
     Loaded,
+    Measure,
+    Measured,
+    OfferToken,
     Remember,
     Stopped,
     StopRequested,
+    TokensReturned,
+    TokenTaken,
+    TokenWithdrawn,
     WakeAt,
+    WithdrawToken,
     Woken,
 )
-from cronjob.core.report import Priority, Report
+from cronjob.core.gates import Readings
+from cronjob.core.report import Priority, Report, tokens_ignored
 from cronjob.core.run import Ending, RunState, attempt_key
 from cronjob.core.state import State
 from cronjob.core.words import counted
 from cronjob.host import systemd
+from cronjob.host.answers import Answers, Desk
 from cronjob.host.attempts import Attempts
 from cronjob.host.clock import SystemClock, WallTimer, chance
+from cronjob.host.control import ControlSocket
+from cronjob.host.directories import CONTROL_SOCKET
 from cronjob.host.environment import Accounts
+from cronjob.host.gauges import read_gauges_soon
+from cronjob.host.jobserver import Broker
 from cronjob.host.journal import Journal
 from cronjob.host.loading import Loader
 from cronjob.host.origin import Origin
@@ -73,14 +88,34 @@ class Daemon:
         self._loader = Loader(
             options.origin, options.config, journal, self._accounts, changed=self._reload
         )
+        self._broker = Broker(
+            taken=self._token_taken,
+            returned=self._tokens_returned,
+            withdrawn=self._token_withdrawn,
+            unruly=self._tokens_ignored,
+        )
         self._attempts = Attempts(
             journal,
             self._accounts,
+            broker=self._broker,
             started=self._attempt_started,
             ended=self._attempt_ended,
             lost=self._launcher_lost,
             defect=self._report_defect,
         )
+        desk = Desk(
+            state=lambda: self._state,
+            moment=clock.moment,
+            handle=self._handle,
+            follow=self._attempts.follow,
+            unfollow=self._attempts.unfollow,
+            tell=journal.tell,
+            facts=self._facts,
+        )
+        self._answers = Answers(desk)
+        path = os.path.join(options.runtime, CONTROL_SOCKET)
+        self._control = ControlSocket(path, self._answers.respond, self._report_defect)
+        self._status_line = systemd.StatusLine(self._status_text)
         self._timer = WallTimer()
         self._wake: asyncio.TimerHandle | None = None
         self._loading: asyncio.Task[None] | None = None
@@ -91,20 +126,34 @@ class Daemon:
         self._finished: asyncio.Future[Stopped] | None = None
 
     async def run(self) -> None:
-        """Run until a signal asks to stop.  Raises `LaunchError` without a launcher."""
+        """Run until a signal asks to stop.
+
+        Raises `LaunchError` without a launcher, `OSError` without a control socket.
+        """
         loop = asyncio.get_running_loop()
         loop.set_exception_handler(self._report_exception)
         self._finished = loop.create_future()
+        self._control.bind()
+        try:
+            await self._live(loop, self._finished)
+        finally:
+            await self._control.close()
+
+    async def _live(
+        self, loop: asyncio.AbstractEventLoop, finished: asyncio.Future[Stopped]
+    ) -> None:
         await self._attempts.start()
+        self._tell(Priority.INFO, "limits", f"limits by {self._attempts.limits_by}")
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._request_stop)
         loop.add_signal_handler(signal.SIGHUP, self._reload, "everything")
         loop.add_reader(self._timer, self._timer_readable)
         await self._start()
-        systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
-        self._watch()
+        await self._control.listen()
+        self._status_line.now("READY=1")
+        systemd.give_signs_of_life()
         try:
-            stopped = await self._finished
+            stopped = await finished
         finally:
             self._loader.close()
             await self._attempts.stop(LEFT_BEHIND_GRACE)
@@ -163,7 +212,7 @@ class Daemon:
             except Exception as error:  # what is in effect goes on
                 self._report_defect("cannot load the tables", error)
                 self._loader.unsettled = True
-            systemd.notify("READY=1", f"STATUS={len(self._state.entries)} entries")
+            self._status_line.now("READY=1")
         self._loading = None
         self._look_later()
 
@@ -201,16 +250,35 @@ class Daemon:
         self._arm(self._state.awake)  # also when nothing changed: the timer is spent
 
     def _attempt_started(self, attempt: str, pid: int, note: str) -> None:
-        self._handle(AttemptStarted(self._clock.moment(), _run_of(attempt), pid, note))
+        run, _ = _parts_of(attempt)
+        self._handle(AttemptStarted(self._clock.moment(), run, pid, note))
 
     def _attempt_ended(self, attempt: str, ending: Ending) -> None:
-        self._handle(AttemptEnded(self._clock.moment(), _run_of(attempt), ending, chance()))
+        run, _ = _parts_of(attempt)
+        self._handle(AttemptEnded(self._clock.moment(), run, ending, chance()))
 
     def _launcher_lost(self) -> None:
         self._tell(Priority.ERROR, "launcher-lost", "the launcher died; its attempts are lost")
 
+    def _token_taken(self, attempt: str) -> None:
+        self._handle(TokenTaken(self._clock.moment(), *_parts_of(attempt)))
+
+    def _tokens_returned(self, attempt: str, count: int) -> None:
+        self._handle(TokensReturned(self._clock.moment(), *_parts_of(attempt), count))
+
+    def _token_withdrawn(self, attempt: str) -> None:
+        self._handle(TokenWithdrawn(self._clock.moment(), *_parts_of(attempt)))
+
+    def _tokens_ignored(self, attempt: str) -> None:
+        if (run := self._state.runs.get(_parts_of(attempt)[0])) is not None:
+            self._journal.tell(tokens_ignored(run))
+
+    def _measured(self, readings: Readings) -> None:
+        self._handle(Measured(self._clock.moment(), readings))
+
     def _handle(self, event: Event) -> None:
         self._state, effects = step(self._state, event)
+        self._status_line.may_have_changed()
         for effect in effects:
             try:
                 self._perform(effect)
@@ -229,6 +297,14 @@ class Daemon:
                 self._attempts.launch(run, attempt)
             case EndAttempt(run_key, number, grace):
                 self._attempts.end(attempt_key(run_key, number), grace)
+            case OfferToken(run_key, number):
+                self._broker.offer(attempt_key(run_key, number))
+            case WithdrawToken(run_key, number):
+                self._broker.withdraw(attempt_key(run_key, number))
+            case Measure(kinds):
+                read_gauges_soon(kinds, self._measured)
+            case Finished(run, outcome, why):
+                self._answers.finished(run, outcome, why)
             case WakeAt():
                 self._arm(effect)
             case Stopped():
@@ -283,10 +359,20 @@ class Daemon:
             self._tell(Priority.ERROR, "stopped", f"could not end pids {left}")
         self._tell(Priority.INFO, "stopped", "stopped")
 
-    def _watch(self) -> None:
-        if (interval := systemd.watchdog_interval()) is not None:
-            systemd.notify("WATCHDOG=1")
-            asyncio.get_running_loop().call_later(interval, self._watch)
+    def _facts(self) -> dict[str, object]:
+        """What a status says about the daemon besides its state."""
+        return {
+            "pid": os.getpid(),
+            "tables": self._loader.tables,
+            "launcher": self._attempts.launched_by,
+            "limits": self._attempts.limits_by,
+        }
+
+    def _status_text(self) -> str:
+        running = sum(run.state is RunState.RUNNING for run in self._state.runs.values())
+        waiting = len(self._state.runs) - running
+        entries = counted(len(self._state.entries), "entry", "entries")
+        return f"{entries}, {running} running, {waiting} waiting"
 
     def _tell(self, priority: Priority, event: str, text: str) -> None:
         self._journal.tell(Report(event, priority, text))
@@ -300,5 +386,7 @@ class Daemon:
         self._tell(Priority.ERROR, "internal-error", f"internal error: {what} {trace}")
 
 
-def _run_of(attempt: str) -> str:
-    return attempt.rpartition("/")[0]
+def _parts_of(attempt: str) -> tuple[str, int]:
+    """The key of its run, and its number."""
+    run, _, number = attempt.rpartition("/")
+    return run, int(number)

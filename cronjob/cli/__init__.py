@@ -73,6 +73,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--version", action="version", version=f"cronjob {__version__}")
     verbs = parser.add_subparsers(title="verbs", metavar="VERB", required=True)
     _add_daemon(verbs.add_parser("daemon", help="run the tables, in the foreground"))
+    _add_status(verbs.add_parser("status", help="show what the daemon is doing"))
+    _add_run(verbs.add_parser("run", help="start a run of an entry now"))
+    _add_kill(verbs.add_parser("kill", help="end a run, or all runs of an entry"))
     _add_list(verbs.add_parser("list", help="show the entries of the tables"))
     _add_next(verbs.add_parser("next", help="show the next fire times of a schedule"))
     _add_explain(verbs.add_parser("explain", help="say in words what a schedule means"))
@@ -103,8 +106,55 @@ def _add_daemon(parser: argparse.ArgumentParser) -> None:
     parser.set_defaults(verb=verb)
 
 
+def _add_status(parser: argparse.ArgumentParser) -> None:
+    _add_runtime(parser)
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.status import show_status
+
+        return show_status(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_run(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("entry", metavar="ENTRY", help="its name, as list shows it")
+    parser.add_argument(
+        "--wait", action="store_true", help="print its output, and exit as its command does"
+    )
+    parser.add_argument(
+        "--force", action="store_true", help="whatever runs already, and whatever it waits for"
+    )
+    _add_runtime(parser)
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.run import run_entry
+
+        return run_entry(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_kill(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN|ENTRY", help="as status shows them")
+    _add_runtime(parser)
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.kill import kill_runs
+
+        return kill_runs(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_runtime(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("--runtime", metavar="DIR", help="the runtime directory of the daemon")
+
+
 def _add_list(parser: argparse.ArgumentParser) -> None:
     _add_tables(parser)
+    _add_runtime(parser)
     parser.add_argument("--next", action="store_true", help="in the order of their next fire times")
     parser.add_argument("--json", action="store_true", help="as JSON, for programs")
 

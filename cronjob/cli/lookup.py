@@ -5,11 +5,11 @@ import sys
 from collections.abc import Collection
 from dataclasses import dataclass
 from datetime import tzinfo
-from difflib import get_close_matches
 
 from cronjob.cli.sources import read_tables
 from cronjob.cli.zones import zone_option
 from cronjob.core.entry import Entry, label_entries
+from cronjob.core.naming import nearest_label
 from cronjob.core.schedule import Schedule
 from cronjob.core.words import counted
 from cronjob.errors import CronjobError, ScheduleError, quoted
@@ -66,13 +66,6 @@ def _system_zone() -> tzinfo:
     if problem:
         print(f"cronjob: {problem}", file=sys.stderr)
     return zone
-
-
-def nearest_label(label: str, labels: Collection[str]) -> str | None:
-    """The label that was probably meant: one that begins so, as drawn names do, or a slip."""
-    longer = sorted(known for known in labels if label and known.startswith(label))
-    close = longer or get_close_matches(label, labels, n=1)
-    return close[0] if close else None
 
 
 def _unknown(label: str, entries: Collection[str]) -> str:

@@ -11,6 +11,7 @@ from cronjob.core.source import PLACES, Places
 from cronjob.daemon import Daemon, Options
 from cronjob.errors import ConfigError, HeldError, LaunchError
 from cronjob.host.clock import SystemClock
+from cronjob.host.directories import default_runtime, default_state
 from cronjob.host.journal import SOCKET, open_journal
 from cronjob.host.lock import hold, prepare_directory
 from cronjob.host.systemd import missing
@@ -39,7 +40,8 @@ def run_daemon(arguments: argparse.Namespace, places: Places = PLACES) -> int:
     locks = []
     try:
         for directory, purpose in ((options.state, "state"), (options.runtime, "runtime")):
-            prepare_directory(directory)
+            # Everybody may ask root's daemon.
+            prepare_directory(directory, public=purpose == "runtime" and os.geteuid() == 0)
             locks.append(hold(directory, purpose))
         clock = SystemClock()
         journal, word = open_journal(arguments.log, clock)
@@ -62,20 +64,3 @@ def run_daemon(arguments: argparse.Namespace, places: Places = PLACES) -> int:
 def default_slots() -> int:
     """Enough to keep every CPU busy with jobs that mostly wait, and never few."""
     return max(16, 4 * (os.cpu_count() or 1))
-
-
-def default_state() -> str:
-    """The state directory: the system's for root, the account's own otherwise (XDG)."""
-    if os.geteuid() == 0:
-        return "/var/lib/cronjob"
-    home = os.environ.get("XDG_STATE_HOME") or os.path.expanduser("~/.local/state")
-    return os.path.join(home, "cronjob")
-
-
-def default_runtime() -> str:
-    """The runtime directory: the system's for root, the account's own otherwise (XDG)."""
-    if os.geteuid() == 0:
-        return "/run/cronjob"
-    if runtime := os.environ.get("XDG_RUNTIME_DIR"):
-        return os.path.join(runtime, "cronjob")
-    return os.path.join(default_state(), "runtime")

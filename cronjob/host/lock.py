@@ -6,9 +6,18 @@ import os
 from cronjob.errors import HeldError, printable
 
 
-def prepare_directory(path: str) -> None:
-    """Make the directory, for its owner alone, if it is not there.  Raises `OSError`."""
-    os.makedirs(path, mode=0o700, exist_ok=True)
+def prepare_directory(path: str, *, public: bool = False) -> None:
+    """Make the directory if it is not there; others may only enter a `public` one.
+
+    What is in it has a mode of its own.  Raises `OSError`.
+    """
+    try:
+        os.makedirs(path, mode=0o700)
+    except FileExistsError:
+        if not os.path.isdir(path):
+            raise
+    else:
+        os.chmod(path, 0o755 if public else 0o700)
 
 
 def hold(directory: str, purpose: str) -> int:

@@ -10,7 +10,7 @@ from cronjob.cli import _parser, main
 from cronjob.host.journal import SOCKET
 from tests.cli.command import cronjob, shell
 
-VERBS = ("daemon", "list", "next", "explain", "simulate", "check")
+VERBS = ("daemon", "status", "run", "kill", "list", "next", "explain", "simulate", "check")
 
 
 def _table(folder: Path, text: str | bytes) -> str:
@@ -48,6 +48,10 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         ["next"],
         ["explain"],
         ["simulate"],
+        ["run"],
+        ["run", "a", "b"],
+        ["kill"],
+        ["status", "a"],
         ["check", "--no-such-option"],
         ["list", "--no-such-option"],
         ["daemon", "--log", "mail"],

@@ -29,6 +29,7 @@ SCHEMA: dict[str, type | tuple[type, ...]] = {
     "line": int,
     "next": (str, type(None)),
     "start_delay": float,
+    "now": list,
 }
 
 
@@ -129,6 +130,7 @@ def test_json_says_everything_of_an_entry_in_documented_types(
         "fields": {"name": "x", "jitter": "60s", "timeout": "4m", "tz": "Asia/Tokyo"},
         "source": table,
         "line": 2,
+        "now": [],
     }
     assert boot["next"] is None
 

@@ -35,3 +35,28 @@ def test_a_new_directory_is_for_its_owner_alone(tmp_path: Path) -> None:
     prepare_directory(str(tmp_path / "a" / "b"))
     prepare_directory(str(tmp_path / "a" / "b"))
     assert stat.S_IMODE((tmp_path / "a" / "b").stat().st_mode) == 0o700
+
+
+def test_others_may_enter_a_new_directory_that_is_public(
+    tmp_path: Path,
+) -> None:
+    path = tmp_path / "run"
+    before = os.umask(0o077)
+    try:
+        prepare_directory(str(path), public=True)
+    finally:
+        os.umask(before)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o755
+
+
+def test_a_directory_that_was_there_keeps_its_mode(tmp_path: Path) -> None:
+    path = tmp_path / "run"
+    path.mkdir(mode=0o750)
+    prepare_directory(str(path), public=True)
+    assert stat.S_IMODE(path.stat().st_mode) == 0o750
+
+
+def test_a_file_in_the_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "run").write_text("")
+    with pytest.raises(FileExistsError):
+        prepare_directory(str(tmp_path / "run"))

@@ -1,3 +1,4 @@
+import asyncio
 import importlib.util
 import os
 import socket
@@ -57,3 +58,37 @@ def test_signs_of_life_come_twice_as_often_as_asked(
     else:
         monkeypatch.delenv("WATCHDOG_PID", raising=False)
     assert systemd.watchdog_interval() == expected
+
+
+@with_systemd_python
+def test_the_status_line_is_told_when_it_is_another_one_and_once_for_many_changes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(systemd, "STATUS_EVERY", 0.01)
+    path = tmp_path / "notify"
+    texts = iter(["2 running", "2 running", "3 running", "3 running"])
+
+    async def scene() -> None:
+        with socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM) as manager:
+            manager.bind(str(path))
+            manager.setblocking(False)
+            monkeypatch.setenv("NOTIFY_SOCKET", str(path))
+            told = asyncio.get_running_loop().sock_recv
+            line = systemd.StatusLine(lambda: next(texts))
+            line.now("READY=1")
+            assert await told(manager, 100) == b"READY=1\nSTATUS=2 running"
+            line.may_have_changed()  # to the same text, which is not told again
+            line.may_have_changed()
+            while line._later is not None:
+                await asyncio.sleep(0.01)
+            line.may_have_changed()
+            assert await told(manager, 100) == b"STATUS=3 running"
+
+    asyncio.run(scene())
+
+
+def test_without_a_service_manager_nothing_is_planned(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv("NOTIFY_SOCKET", raising=False)
+    line = systemd.StatusLine(lambda: "2 running")
+    line.may_have_changed()  # it would need a loop
+    assert line._later is None

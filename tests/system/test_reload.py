@@ -207,7 +207,7 @@ def test_a_reload_is_told_to_the_service_manager_from_its_begin_to_its_end(tmp_p
         reloading, since = manager.recv(4096).decode().splitlines()
         assert reloading == "RELOADING=1"
         assert int(since.removeprefix("MONOTONIC_USEC=")) >= before
-        assert manager.recv(4096) == b"READY=1\nSTATUS=1 entries"
+        assert manager.recv(4096) == b"READY=1\nSTATUS=1 entry, 0 running, 0 waiting"
         daemon.write_table(NEW)
         assert manager.recv(4096).startswith(b"READY=1")  # only a wish is a reload for it
 

@@ -1,0 +1,73 @@
+"""`cronjob status`: what the daemon is doing."""
+
+import argparse
+import json
+import sys
+from collections.abc import Iterator
+from datetime import datetime
+from typing import Any
+
+from cronjob.cli.client import BrokenAnswerError, NoDaemonError, RefusedError, ask
+from cronjob.cli.columns import aligned
+from cronjob.cli.run import NO_DAEMON, REFUSED
+from cronjob.core.words import counted, seconds
+from cronjob.errors import printable
+
+
+def show_status(options: argparse.Namespace) -> int:
+    """Print it; 3 when no daemon answers, as systemctl(1) has it for a unit that is not active."""
+    try:
+        told = ask(options.runtime, {"verb": "status"})
+    except NoDaemonError as error:
+        print(f"cronjob: {error}", file=sys.stderr)
+        return NO_DAEMON
+    except (RefusedError, BrokenAnswerError) as error:
+        print(f"cronjob: {error}", file=sys.stderr)
+        return REFUSED
+    print(json.dumps(told, indent=2) if options.json else "\n".join(_words(told)))
+    return 0
+
+
+def now_of(row: dict[str, Any]) -> str:
+    """What an unfinished run does now: `running 5m`, `waits 3s for a slot`."""
+    lasted = seconds(row["seconds"])
+    if row["state"] != "running":
+        return f"{row['reason']}, {lasted}"
+    return f"running {lasted}" + (f", {row['reason']}" if row["reason"] else "")
+
+
+def _words(told: dict[str, Any]) -> Iterator[str]:
+    entries = counted(told["entries"], "entry", "entries")
+    tables = counted(told["tables"], "table")
+    what = "stopping" if told["stopping"] else "running"
+    yield f"{what}, pid {told['pid']}, {entries} of {tables}"
+    yield f"{told['slots_used']} of {counted(told['slots'], 'slot')} taken"
+    yield f"launched by {printable(told['launcher'])}"
+    yield f"limits by {printable(told['limits'])}"
+    yield from _rows("running", told["running"], told["running_count"])
+    yield from _rows("waiting", told["waiting"], told["waiting_count"])
+    if told["upcoming"]:
+        yield ""
+        rows = [("NEXT", "ENTRY")]
+        for one in told["upcoming"]:
+            at = datetime.fromisoformat(one["at"]).astimezone()
+            rows.append((f"{at:%a %F %T%z}", printable(one["entry"])))
+        yield aligned(rows).rstrip("\n")
+
+
+def _rows(what: str, rows: list[dict[str, Any]], count: int) -> Iterator[str]:
+    if not count:
+        return
+    yield ""
+    head = ("RUN", "ATTEMPT", "PID", "SLOTS", "USER", "NOW")
+    yield aligned([head, *map(_cells, rows)]).rstrip("\n")
+    if more := count - len(rows):
+        yield f"and {counted(more, f'more run {what}', f'more runs {what}')}"
+
+
+def _cells(row: dict[str, Any]) -> tuple[str, ...]:
+    attempt, pid = (str(row[name] or "") for name in ("attempt", "pid"))
+    tokens = row["tokens"] + row["offered"]
+    slots = f"{row['slots']}+{tokens}" if tokens else str(row["slots"] or "")
+    user = printable(row["user"] or "")
+    return (printable(row["run"]), attempt, pid, slots, user, printable(now_of(row)))
