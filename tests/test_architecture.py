@@ -147,6 +147,8 @@ def test_the_public_surface_is_this_list() -> None:
     [
         ("cronjob.cli", ["croniter", "pendulum", "asyncio"]),
         ("cronjob.cli.tables", ["pendulum", "asyncio"]),
+        ("cronjob.cli.status", ["croniter", "pendulum", "asyncio"]),
+        ("cronjob.cli.run", ["croniter", "pendulum", "asyncio"]),
         ("cronjob.cli.times", ["pendulum", "asyncio"]),
         ("cronjob.core.engine", ["pendulum", "asyncio"]),
         ("cronjob.host.guardian", ["asyncio", "dataclasses", "typing"]),

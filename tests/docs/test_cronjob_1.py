@@ -8,12 +8,12 @@ from typing import get_args
 
 import pytest
 
-from cronjob.cli import CONFIG, TABLE, _parser, main, service
+from cronjob.cli import CONFIG, TABLE, _parser, main, run, service
 from cronjob.cli.tables import list_entries
 from cronjob.core import marks
 from cronjob.core.run import Outcome
 from cronjob.core.source import PLACES
-from cronjob.host import environment, identity, journal
+from cronjob.host import directories, environment, identity, journal
 from cronjob.host.statefile import StateFile
 from tests.docs.manpage import ROOT, arguments, literal, options, page, parts, plain
 
@@ -94,7 +94,7 @@ def test_every_verb_has_an_example_that_the_program_accepts() -> None:
 def test_the_members_of_an_object_in_json_are_those_that_list_writes() -> None:
     source = Path(list_entries.__code__.co_filename).read_text(encoding="utf-8")
     written = set(re.findall(r'^            "(\w+)":', source, re.MULTILINE))
-    assert written == arguments(VERBS["list"], "Cm") - {"daemon"}
+    assert written == arguments(VERBS["list"], "Cm") - {"daemon", "status"}
 
 
 def test_the_members_of_an_object_in_json_and_the_marks_are_those_that_next_writes(
@@ -162,13 +162,17 @@ def test_the_files_are_those_that_the_program_uses(monkeypatch: pytest.MonkeyPat
     assert (PLACES.table, PLACES.config) == (TABLE, CONFIG)
     used |= {"/etc/localtime", "/etc/timezone", "/etc/machine-id"}
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    used.add(StateFile(service.default_state()).path)
-    used |= {f"{service.default_state()}/state.lock", f"{service.default_runtime()}/runtime.lock"}
+    used.add(StateFile(directories.default_state()).path)
+    used |= {
+        f"{directories.default_state()}/state.lock",
+        f"{directories.default_runtime()}/runtime.lock",
+    }
+    used.add(f"{directories.default_runtime()}/{directories.CONTROL_SOCKET}")
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("HOME", "~")
     monkeypatch.delenv("XDG_STATE_HOME", raising=False)
     monkeypatch.delenv("XDG_RUNTIME_DIR", raising=False)
-    used |= {service.default_state(), service.default_runtime()}
+    used |= {directories.default_state(), directories.default_runtime()}
     assert named == used
     assert '"/etc/machine-id"' in Path(identity.__file__).read_text(encoding="utf-8")
 
@@ -179,13 +183,16 @@ def test_an_ordinary_user_has_directories_of_their_own_by_the_xdg_variables(
     monkeypatch.setattr("os.geteuid", lambda: 1000)
     monkeypatch.setenv("XDG_STATE_HOME", "/there")
     monkeypatch.setenv("XDG_RUNTIME_DIR", "/here")
-    assert service.default_state() == "/there/cronjob"
-    assert service.default_runtime() == "/here/cronjob"
+    assert directories.default_state() == "/there/cronjob"
+    assert directories.default_runtime() == "/here/cronjob"
 
 
 def test_the_exit_statuses_are_those_of_the_program() -> None:
     heads = [plain(line) for line in SECTIONS["EXIT STATUS"] if line.startswith(".It")]
-    assert heads == [".It 0", ".It 1", ".It 2", ".It 130"]
+    shared, own = ["0", "1", "2", "3", "130"], ["75", "124", "125"]
+    assert heads == [f".It {status}" for status in (*shared, *own)]
+    assert tuple(map(int, own)) == (run.NOT_BEGUN, run.TIMED_OUT, run.FAILED)
+    assert (run.REFUSED, run.NO_DAEMON) == (1, 3)
 
 
 def test_the_default_number_of_slots_is_as_said(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,8 @@ SECTIONS = {
     ),
     "cronjob.tab.5": (
         *("NAME", "DESCRIPTION", "TIME COLUMNS", "FIELDS", "SETTINGS", "COMMAND"),
-        *("TIME ZONES AND CLOCK CHANGES", "RETRIES", "SLOTS", "EXAMPLES", "DIAGNOSTICS"),
-        *("SEE ALSO", "STANDARDS"),
+        *("TIME ZONES AND CLOCK CHANGES", "RETRIES", "SLOTS", "OVERLAP", "GATES"),
+        *("EXAMPLES", "DIAGNOSTICS", "SEE ALSO", "STANDARDS"),
     ),
     "cronjob.toml.5": ("NAME", "DESCRIPTION", "KEYS", "EXAMPLES", "DIAGNOSTICS", "SEE ALSO"),
 }
