@@ -123,7 +123,7 @@ def follow(draft: Draft, run: Run, attempt: Attempt, chance: float) -> None:
     if run.last:
         draft.close(run, Move.ENDED, run.last)
         return
-    decision, why = after_failure(run, attempt, draft.now, draft.monotonic, chance), ""
+    decision, why = after_failure(run, attempt, draft.now, draft.monotonic, chance), attempt.why
     if isinstance(decision, NextAttempt) and run.label not in draft.entries:
         draft.announce(report.dropped(run, VANISHED))
         why = VANISHED
@@ -148,7 +148,7 @@ def reread(draft: Draft, run: Run) -> Run:
     before = run.retry_before
     if run.attempts and run.asked is None:
         before = retry_before(entry, run.fire.at, run.attempts[0].launched)
-    return run.but(entry=entry, retry_before=before)
+    return run._replace(entry=entry, retry_before=before)
 
 
 def limited(draft: Draft, run: Run) -> Run:
@@ -156,7 +156,7 @@ def limited(draft: Draft, run: Run) -> Run:
     due = _deadline(draft, run.entry, run.fire) if run.asked is None else None
     if due == run.deadline:
         return run
-    draft.runs[run.key] = run = run.but(deadline=due)
+    draft.runs[run.key] = run = run._replace(deadline=due)
     if due is not None:
         draft.set_timer(run, due, deadline=True)
     return run

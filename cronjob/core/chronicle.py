@@ -121,11 +121,11 @@ class Chronicle:
             self._tally(run.label).missed += 1
 
     def _announced(self, at: datetime, report: Report) -> None:
+        if report.event == "attempt-ended" and _SUCCEEDED in report.fields:
+            return
         known = {name.removeprefix("CRONJOB_").lower(): word for name, word in report.fields}
         label, run = known.pop("name", ""), known.get("run", "")
         if report.event == "attempt-ended":
-            if known["outcome"] == Outcome.SUCCEEDED:
-                return
             self._tally(label).failures += 1
         elif report.event == "gave-up":
             self._tally(label).gave_up += 1
@@ -182,6 +182,7 @@ def _how_late(late: timedelta, run: Run) -> Iterator[str]:
         yield f"{seconds(late.total_seconds())} after its fire time{why}"
 
 
+_SUCCEEDED = ("CRONJOB_OUTCOME", str(Outcome.SUCCEEDED))
 _NUMBERS = {"attempt": int, "exit_status": int, "seconds": float}
 
 

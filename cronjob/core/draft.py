@@ -3,7 +3,6 @@
 A step works on a draft and makes a new state of it; the state it began with stays as it was.
 """
 
-from collections.abc import Sequence
 from heapq import heappop, heappush
 
 from cronjob.core import report
@@ -24,83 +23,51 @@ from cronjob.core.run import MOVES, Move, Outcome, Run, RunOutcome, RunState
 from cronjob.core.state import State, Timer
 
 
-class Draft:
-    """What a step changes, and what it wants done."""
+class Draft(State):
+    """What a step changes, and what it wants done.
+
+    What has a slot is the draft's own; all else makes the next state.
+    """
+
+    __slots__ = (
+        *("before", "effects", "fresh", "left", "loosened", "monotonic", "now"),
+        *("remembers", "roomier", "stirred", "to_measure"),
+    )
 
     def __init__(self, state: State, moment: Moment) -> None:
+        vars(self).update(vars(state))
+        self.group_slots, self.gated = state.group_slots.copy(), state.gated.copy()
+        self.runs, self.of_label = state.runs.copy(), state.of_label.copy()
+        self.aside = state.aside.copy()
+        self.seen = moment
         self.before = state
         self.now, self.monotonic = moment.now, moment.monotonic
         self.effects: list[Effect] = []
         self.remembers = False  # whether all fire times up to now are dealt with by this step
-        self.slots, self.slots_used, self.held = state.slots, state.slots_used, state.held.copy()
-        self.entries, self.timetable = state.entries, state.timetable
-        self.runs, self.of_label = state.runs.copy(), state.of_label.copy()
-        self.borrowers = state.borrowers
-        self.ready, self.recalled, self.aside = state.ready, state.recalled, dict(state.aside)
-        self.calm_at, self.full_due = state.calm_at, state.full_due
-        self.full_told = state.full_told
-        self.crowded, self.autos = state.crowded, state.autos
-        self.gated, self.asked, self.rechecked = state.gated.copy(), state.asked, state.rechecked
-        self.gates_due, self.unknown = state.gates_due, state.unknown
-        self.timers: Sequence[Timer] = state.timers  # a heap, copied when it is changed
-        self.passes, self.repeats_until = state.passes, state.repeats_until
-        self.high_water = state.high_water
-        self.turn = state.turn
-        self.stopping, self.interrupted = state.stopping, state.interrupted
-        self.stirred = True  # whether somebody may be able to start
+        self.stirred = False  # whether somebody may be able to start
         self.fresh: list[Place] = []  # what became ready in this step
         self.left: set[int] = set()  # turns of those in line that are over
         self.roomier: set[str] = set()  # groups of which slots were freed
         self.loosened: dict[str, None] = {}  # labels of which runs are over, first one first
         self.to_measure = False  # whether somebody came to the gates
-        self._moment = moment
 
     def finish(self) -> tuple[State, tuple[Effect, ...]]:
         """The next state, and the effects in order."""
         self._forget_timers()
-        before, stopped = self.before, self.stopping and not self.running()
-        awake = self._awake()
+        before = self.before
+        self.stopped = self.stopping and not self.running()
+        self.awake = self._awake()
         if self.remembers:
             # Before anything is launched.  Behind its high-water mark the clock may not forget it.
             self.effects.insert(0, Remember(max(self.now, self.high_water or self.now)))
-        if stopped and not before.stopped:
+        if self.stopped and not before.stopped:
             self.effects.append(Stopped(self._left_waiting(), self.interrupted))
-        elif awake != before.awake:
-            self.effects.append(awake)
-        state = State(
-            slots=self.slots,
-            slots_used=self.slots_used,
-            held=self.held,
-            entries=self.entries,
-            timetable=self.timetable,
-            runs=self.runs,
-            of_label=self.of_label,
-            borrowers=self.borrowers,
-            ready=self.ready,
-            recalled=self.recalled,
-            aside=self.aside,
-            calm_at=self.calm_at,
-            full_due=self.full_due,
-            full_told=self.full_told,
-            crowded=self.crowded,
-            autos=self.autos,
-            gated=self.gated,
-            asked=self.asked,
-            rechecked=self.rechecked,
-            gates_due=self.gates_due,
-            unknown=self.unknown,
-            timers=tuple(self.timers),
-            seen=self._moment,
-            awake=awake,
-            passes=self.passes,
-            repeats_until=self.repeats_until,
-            high_water=self.high_water,
-            turn=self.turn,
-            stopping=self.stopping,
-            stopped=stopped,
-            interrupted=self.interrupted,
-        )
-        return state, tuple(self.effects)
+        elif self.awake != before.awake:
+            self.effects.append(self.awake)
+        self.timers = tuple(self.timers)
+        after = State.__new__(State)
+        vars(after).update(vars(self))
+        return after, tuple(self.effects)
 
     # -- runs come and go ------------------------------------------------------------------------
 
@@ -116,7 +83,7 @@ class Draft:
         return [self.runs[key] for key in keys if key != run.key]
 
     def running(self) -> list[Run]:
-        """The runs of which an attempt is going."""
+        """The runs of which an attempt runs."""
         return [run for run in self.runs.values() if run.state is RunState.RUNNING]
 
     def end(self, run: Run, reason: Outcome, grace: float, last: str = "") -> None:
@@ -125,7 +92,7 @@ class Draft:
         `last` says why no other attempt follows, if none is to.
         """
         stop_reason = run.stop_reason or reason
-        self.runs[run.key] = run.but(stop_reason=stop_reason, last=run.last or last)
+        self.runs[run.key] = run._replace(stop_reason=stop_reason, last=run.last or last)
         self.effects.append(EndAttempt(run.key, run.attempt.number, grace))
 
     def drop(self, run: Run, why: str) -> None:
@@ -203,7 +170,8 @@ class Draft:
         due = self.timers[0].due if self.timers else None
         if self.stopping:
             return WakeAt(None, due)
-        for other in (self.gates_due, self.full_due):
+        at_once = self.monotonic if self.hurried else None
+        for other in (self.gates_due, self.full_due, self.tokens_due, at_once):
             if other is not None and (due is None or other < due):
                 due = other
         wall, before = self.timetable.next_at, self.before.awake
@@ -211,6 +179,7 @@ class Draft:
 
     def _left_waiting(self) -> tuple[Waiting, ...]:
         """What has not had an attempt yet, in the order in which it fell due."""
-        waiting = [run for run in self.runs.values() if not run.attempts]
-        waiting.sort(key=lambda run: (run.fire.at, run.entry.source, run.entry.line))
-        return tuple(Waiting(run.label, run.fire.at, run.fire.nominal) for run in waiting)
+        starts = [(r.fire, r.label, r.entry) for r in self.runs.values() if not r.attempts]
+        starts += [(fire, label, self.entries[label]) for fire, label in self.burst]
+        starts.sort(key=lambda start: (start[0].at, start[2].source, start[2].line))
+        return tuple(Waiting(label, fire.at, fire.nominal) for fire, label, _ in starts)

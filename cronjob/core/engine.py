@@ -5,8 +5,7 @@ and a test all run the very same engine.  What leaves it is a new state and a tu
 the order in which they are to be performed.
 """
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Sequence
 from datetime import datetime, timedelta
 from typing import assert_never
 
@@ -33,16 +32,27 @@ from cronjob.core.missed import Absence, Missed
 from cronjob.core.run import Asked, Move, Outcome, Run, RunState, ended
 from cronjob.core.schedule import FireTime
 from cronjob.core.state import State
+from cronjob.core.timetable import Taken
 from cronjob.core.words import seconds
 
+_EACH_SLOT = 2  # due runs that a step begins, if that is more than a batch
 _INSTANT = timedelta(microseconds=1)
+_SHORTEST = timedelta(minutes=1)  # between two fire times of a schedule
 _REFUSED = "its entry is refused now"
 
 
-def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
-    """Apply one event."""
-    draft = Draft(state, event.moment)
+def step(state: State, *events: Event) -> tuple[State, tuple[Effect, ...]]:
+    """Apply an event, or several of the same moment: what they free is granted once, at the end."""
+    draft = Draft(state, events[0].moment)
     _look_at_the_clocks(draft)
+    for event in events:
+        _apply(draft, event)
+    admission.settle(draft)
+    return draft.finish()
+
+
+def _apply(draft: Draft, event: Event) -> None:
+    draft.stirred |= not isinstance(event, AttemptStarted)
     match event:
         case Loaded():
             _load(draft, event)
@@ -69,8 +79,6 @@ def step(state: State, event: Event) -> tuple[State, tuple[Effect, ...]]:
                 gating.measured(draft, event.readings)
         case _:
             assert_never(event)
-    admission.settle(draft)
-    return draft.finish()
 
 
 def _look_at_the_clocks(draft: Draft) -> None:
@@ -83,6 +91,7 @@ def _look_at_the_clocks(draft: Draft) -> None:
     if abs(by) < policy.STEP:
         return
     draft.announce(report.clock_stepped(by))
+    _begin_all(draft, now - by)  # what it made due before is no news to it
     if by > timedelta():
         return  # what it jumped over is due now, and late
     _go_back(draft, taken=seen.now, shown=now - by)
@@ -105,35 +114,84 @@ def _catch_up(draft: Draft, *, resuming: bool = False) -> None:
     """Start what is due by either clock; `resuming`: what a restart delayed is not late."""
     admission.run_timers(draft)
     if not draft.stopping:
-        _start_due(draft, resuming)
+        since = draft.timetable.next_at
+        missed = _take_due(draft, resuming)
+        _begin_some(draft)
+        if since is not None:
+            _report_missed(draft, missed, since, draft.now)
 
 
-def _start_due(draft: Draft, resuming: bool) -> None:
+def _begin_some(draft: Draft) -> None:
+    """Begin what may start at once, and a little more; the rest of a burst waits for its turn."""
+    most = max(draft.batch, _EACH_SLOT * draft.slots)
+    batch, draft.burst = draft.burst[:most], draft.burst[most:]
+    _begin_in_order(draft, batch)
+    draft.timetable = draft.timetable.follow(most)
+
+
+def _begin_all(draft: Draft, shown: datetime) -> None:
+    """Begin the rest of a burst, by a clock that shows this, before anything else changes."""
+    draft.timetable = draft.timetable.follow(len(draft.timetable.lifted))
+    if draft.stopping or not draft.burst:
+        return
+    now, draft.now = draft.now, shown
+    burst, draft.burst = draft.burst, ()
+    _begin_in_order(draft, burst)
+    draft.now = now
+
+
+def _begin_in_order(draft: Draft, batch: Iterable[tuple[FireTime, str]]) -> None:
+    """Of what is due at the same time, what stands first begins first; the line does the rest."""
+    for fire, label in sorted(batch, key=lambda start: _order(draft, *start)[1:]):
+        admission.begin(draft, label, fire)
+
+
+def _take_due(draft: Draft, resuming: bool) -> Sequence[Missed | None]:
+    """Put what has come into the burst; what of it is missed."""
     now, earliest = draft.now, draft.timetable.next_at
     if earliest is None or earliest > now:
-        return
-    late = timedelta() if resuming else now - earliest
-    absence = Absence(earliest - _INSTANT, now, f"woken {seconds(late.total_seconds())} late")
+        return ()
     draft.remembers = True
+    if now - earliest < _SHORTEST:
+        known = len(draft.timetable.lifted)
+        draft.timetable = draft.timetable.lift(now)
+        lifted = draft.timetable.lifted[known:]
+        _enqueue(draft, [(n.fire, label) for n in lifted if n.fire for label in n.labels])
+        return ()
+    return _take_what_is_late(draft, earliest, timedelta() if resuming else now - earliest)
+
+
+def _take_what_is_late(
+    draft: Draft, earliest: datetime, late: timedelta
+) -> Sequence[Missed | None]:
+    """Of what has come long ago, only what the bands allow; the rest is missed."""
+    now = draft.now
     draft.timetable, taken = draft.timetable.take(now)
     starts: list[tuple[FireTime, str]] = []
-    rows: list[Missed | None] = []
+    passed: list[tuple[Taken, datetime]] = []
     for one in taken:
-        schedule, labels = one.node.schedule, one.node.labels
-        decision = policy.due(schedule, one.fire, now, late, alone=one.alone)
-        starts += [(fire, label) for fire in decision.starts for label in labels]
+        decision = policy.due(one.node.schedule, one.fire, now, late, alone=one.alone)
+        starts += [(fire, label) for fire in decision.starts for label in one.node.labels]
         if decision.missed:
-            until = decision.starts[0].at - _INSTANT if decision.starts else now
-            rows.append(absence.missed(schedule, labels, one.fire.at - _INSTANT, until))
-    for fire, label in sorted(starts, key=lambda start: _order(draft, *start)):
-        admission.begin(draft, label, fire)
-    _report_missed(draft, rows, earliest, now)
+            passed.append((one, decision.starts[0].at - _INSTANT if decision.starts else now))
+    _enqueue(draft, starts)
+    _begin_all(draft, now)  # of several runs of an entry, overlap= decides before one starts
+    why = f"woken {seconds(late.total_seconds())} late"
+    absence = Absence(earliest - _INSTANT, now, why)
+    return [
+        absence.missed(one.node.schedule, one.node.labels, one.fire.at - _INSTANT, until)
+        for one, until in passed
+    ]
 
 
-def _order(draft: Draft, fire: FireTime, label: str) -> tuple[datetime, str, int]:
-    """Of what is due at the same time, the line that stands first starts first."""
+def _enqueue(draft: Draft, starts: Iterable[tuple[FireTime, str]]) -> None:
+    draft.burst += tuple(sorted(starts, key=lambda start: _order(draft, *start)))
+
+
+def _order(draft: Draft, fire: FireTime, label: str) -> tuple[int, datetime, str, int]:
+    """As the line has it: the highest priority first, then by time and place."""
     entry = draft.entries[label]
-    return fire.at, entry.source, entry.line
+    return -entry.fields.priority, fire.at, entry.source, entry.line
 
 
 def _report_missed(
@@ -155,6 +213,7 @@ def _load(draft: Draft, event: Loaded) -> None:
     draft.slots = event.slots or draft.slots
     if not first:
         _catch_up(draft)  # what is due by the old tables starts by the old tables
+        _begin_all(draft, draft.now)
         admission.settle(draft)
     draft.entries = {label: e for label, e in event.entries.items() if _fits(draft, label, e)}
     _plan(draft, event, first)
@@ -239,20 +298,30 @@ def _fits(draft: Draft, label: str, entry: Entry) -> bool:
 
 def _note_start(draft: Draft, event: AttemptStarted) -> None:
     """Note the process of an attempt."""
-    draft.stirred = False
-    run = draft.runs.get(event.run)
-    if run is None or run.state is not RunState.RUNNING:
-        return
-    attempt = replace(run.attempt, pid=event.pid)
-    draft.runs[run.key] = run = run.with_attempt(attempt, run.stop_reason)
-    draft.announce(report.attempt_started(run, attempt, event.note))
+    if (run := _running(draft, event.run)) is not None:
+        draft.runs[run.key] = _started(draft, run, event.pid, event.note)
+
+
+def _running(draft: Draft, key: str) -> Run | None:
+    """The run, if an attempt of it runs."""
+    run = draft.runs.get(key)
+    return run if run is not None and run.state is RunState.RUNNING else None
+
+
+def _started(draft: Draft, run: Run, pid: int, note: str) -> Run:
+    """The run whose attempt has this process."""
+    attempt = run.attempt._replace(pid=pid)
+    run = run.with_attempt(attempt, run.stop_reason)
+    draft.announce(report.attempt_started(run, attempt, note))
+    return run
 
 
 def _judge(draft: Draft, event: AttemptEnded) -> None:
     """Judge an attempt that is over, free its slots, and decide what follows."""
-    run = draft.runs.get(event.run)
-    if run is None or run.state is not RunState.RUNNING:
+    if (run := _running(draft, event.run)) is None:
         return
+    if event.pid is not None and run.attempt.pid is None:
+        run = _started(draft, run, event.pid, event.note)
     ok = run.entry.fields.ok
     attempt = ended(run.attempt, event.ending, run.stop_reason, draft.monotonic, ok)
     by_the_stop = run.stop_reason is Outcome.CANCELLED and not run.last
@@ -271,6 +340,8 @@ def _judge(draft: Draft, event: AttemptEnded) -> None:
 
 
 def _begin_asked(draft: Draft, event: RunRequested) -> None:
+    _begin_all(draft, draft.now)
+    draft.last_asked = event.key
     entry = draft.entries.get(event.label)
     if entry is None:
         draft.announce(report.unknown_label(event.label))
@@ -280,6 +351,7 @@ def _begin_asked(draft: Draft, event: RunRequested) -> None:
 
 
 def _kill(draft: Draft, event: KillRequested) -> None:
+    _begin_all(draft, draft.now)
     for key in event.runs:
         if (run := draft.runs.get(key)) is not None:
             admission.kill(draft, run, event.by)
@@ -292,7 +364,8 @@ def _begin_to_stop(draft: Draft, force: bool) -> None:
     """Launch nothing more and end what runs; a second request leaves no grace."""
     running = draft.running()
     force = force or draft.stopping
-    draft.announce(report.stopping(len(running), len(draft.runs) - len(running), force))
+    waiting = len(draft.runs) - len(running) + len(draft.burst)
+    draft.announce(report.stopping(len(running), waiting, force))
     earliest = draft.timetable.next_at
     if not draft.stopping and (earliest is None or earliest > draft.now):
         draft.remembers = True  # the next daemon is not to look at what was idle time

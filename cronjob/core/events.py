@@ -67,6 +67,8 @@ class AttemptEnded:
     run: str
     ending: Ending
     chance: float = 0.5  #: random number in [0, 1), for the spread of the retry delay
+    pid: int | None = None  #: of an attempt so short that its start was not told before
+    note: str = ""  #: about that start
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ Nothing is measured while nobody waits; as long as somebody does, every few seco
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 from cronjob.core import overlap, pool, report
 from cronjob.core.draft import Draft
@@ -48,28 +47,31 @@ def hold_back(draft: Draft, run: Run) -> None:
 def look_again(draft: Draft) -> None:
     """Measure when it is time, whatever became of the measurement before."""
     if draft.gates_due is not None and draft.gates_due <= draft.monotonic:
-        draft.gates_due, draft.asked = None, None
+        draft.gates_due, draft.measuring = None, None
         draft.to_measure = True
 
 
 def ask(draft: Draft) -> None:
     """Have the gauges read that somebody waits for, unless that is going on."""
     if not draft.gated and draft.rechecked is None:
-        if draft.asked is None:
+        if draft.measuring is None:
             draft.gates_due = None
         return
-    if draft.stopping or not draft.to_measure or draft.asked is not None:
+    if draft.stopping or not draft.to_measure or draft.measuring is not None:
+        return
+    if draft.burst:
+        draft.gates_due = draft.monotonic  # once for all that come to the gates with it
         return
     keys = [*draft.gated, *([draft.rechecked] if draft.rechecked else [])]
     fields = {id(fields): fields for key in keys if (fields := draft.runs[key].entry.fields)}
-    draft.asked = frozenset().union(*(gauges(one.when) for one in fields.values()))
+    draft.measuring = frozenset().union(*(gauges(one.when) for one in fields.values()))
     draft.gates_due = draft.monotonic + EVERY
-    draft.effects.append(Measure(draft.asked))
+    draft.effects.append(Measure(draft.measuring))
 
 
 def measured(draft: Draft, readings: Readings) -> None:
     """Let pass whom these readings allow to."""
-    asked, draft.asked = draft.asked, None
+    asked, draft.measuring = draft.measuring, None
     if asked is None:
         asked = GAUGES
     keeper = Gatekeeper(readings)
@@ -118,7 +120,7 @@ def _let_pass(draft: Draft, run: Run, keeper: Gatekeeper) -> Run:
     if unknown := keeper.unknown(gates) - draft.unknown:
         draft.unknown |= unknown
         draft.announce(report.gate_unknown(run, unknown))
-    draft.runs[run.key] = run = run.but(gates_held_at=draft.monotonic)
+    draft.runs[run.key] = run = run._replace(gates_held_at=draft.monotonic)
     return run
 
 
@@ -135,7 +137,7 @@ def _tell_once(draft: Draft, run: Run) -> None:
     assert run.wait is not None, "who is at the gates waits for them"
     if not run.wait.told:
         draft.announce(report.waits(run))
-        run = run.but(wait=replace(run.wait, told=True))
+        run = run._replace(wait=run.wait._replace(told=True))
     draft.runs[run.key] = run
 
 

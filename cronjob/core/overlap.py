@@ -70,7 +70,7 @@ def supersede(draft: Draft, run: Run) -> Run:
             places += [other.ready_at] if other.ready_at is not None else []
             draft.skip(other, SUPERSEDED)
     if places:
-        draft.runs[run.key] = run = run.but(ready_at=min(places))
+        draft.runs[run.key] = run = run._replace(ready_at=min(places))
     return run
 
 

@@ -7,6 +7,7 @@ instants in place of minutes, and with one run of a fixed schedule where cron st
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
+from typing import NamedTuple
 
 from cronjob.core.schedule import FireTime, Schedule
 
@@ -73,8 +74,7 @@ def back_band(behind: timedelta) -> BackBand:
     return next(band for band in BACK if behind <= band.up_to)
 
 
-@dataclass(frozen=True, slots=True)
-class Due:
+class Due(NamedTuple):
     """What becomes of the fire times of one schedule that have come."""
 
     starts: tuple[FireTime, ...]

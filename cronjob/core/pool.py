@@ -7,7 +7,6 @@ account together; whoever only its share holds back is set aside, and holds nobo
 
 from bisect import bisect_left
 from collections.abc import Iterable
-from dataclasses import replace
 from typing import Any
 
 from cronjob.core import overlap, report
@@ -48,14 +47,14 @@ def hold(draft: Draft, run: Run, holding: Holding, **changes: Any) -> Run:
     if by:
         draft.slots_used += by
         for group in groups(run):
-            now = draft.held.get(group, 0) + by
+            now = draft.group_slots.get(group, 0) + by
             if now:
-                draft.held[group] = now
+                draft.group_slots[group] = now
             else:
-                del draft.held[group]
+                del draft.group_slots[group]
             if by < 0 and group in draft.aside:
                 draft.roomier.add(group)
-    draft.runs[run.key] = run = run.but(holding=holding, **changes)
+    draft.runs[run.key] = run = run._replace(holding=holding, **changes)
     return run
 
 
@@ -72,7 +71,7 @@ def full_group(draft: Draft, run: Run, need: int) -> str | None:
     if need <= 0 or run.lender is not None:
         return None
     for group in groups(run):
-        held = draft.held.get(group, 0)
+        held = draft.group_slots.get(group, 0)
         if held and held + need > draft.slots // 2:
             return group
     return None
@@ -96,7 +95,7 @@ def vacate(draft: Draft, run: Run, attempt: Attempt) -> Run:
         call_in(draft, run.key, lent)
     lender = draft.runs.get(run.lender) if borrowed and run.lender is not None else None
     if lender is not None:
-        hold(draft, lender, replace(lender.holding, lent=max(0, lender.holding.lent - borrowed)))
+        hold(draft, lender, lender.holding._replace(lent=max(0, lender.holding.lent - borrowed)))
     return run
 
 
@@ -105,7 +104,7 @@ def call_in(draft: Draft, lender: str, count: int) -> None:
     for run in list(draft.runs.values()):
         back = min(count, run.holding.borrowed) if run.lender == lender else 0
         if back:
-            hold(draft, run, replace(run.holding, borrowed=run.holding.borrowed - back))
+            hold(draft, run, run.holding._replace(borrowed=run.holding.borrowed - back))
             count -= back
 
 
@@ -301,7 +300,7 @@ def launch(draft: Draft, run: Run) -> None:
     )
     if borrowed and run.lender is not None:
         lender = draft.runs[run.lender]
-        hold(draft, lender, replace(lender.holding, lent=lender.holding.lent + borrowed))
+        hold(draft, lender, lender.holding._replace(lent=lender.holding.lent + borrowed))
     if run.label in draft.crowded:
         draft.crowded -= {run.label}
     draft.effects.append(Launch(run, attempt))
@@ -321,7 +320,7 @@ def _report_waiting(draft: Draft, fresh: Iterable[Place]) -> None:
         if run is None or run.turn != place[2] or run.wait is None:
             continue
         if run.wait.reason is Reason.SHARE:
-            held = max(draft.held.get(group, 0) for group in groups(run))
+            held = max(draft.group_slots.get(group, 0) for group in groups(run))
             told = report.waits_for_share(run, draft.slots, held)
         elif run.state is RunState.READY and run.key != draft.rechecked:
             ahead = bisect_left(draft.ready, place) + bisect_left(draft.recalled, place)
@@ -333,10 +332,10 @@ def _report_waiting(draft: Draft, fresh: Iterable[Place]) -> None:
 
 def watch(draft: Draft) -> None:
     """Notice when runs wait for a pool that is full, and no attempt ends."""
-    nobody_waited = not (draft.before.ready or draft.before.recalled)
-    if nobody_waited or not (draft.ready or draft.recalled):
+    nobody_waits = not (draft.ready or draft.recalled)
+    if nobody_waits or not (draft.before.ready or draft.before.recalled):
         draft.calm_at, draft.full_told = draft.monotonic, False
-    if draft.stopping or not (draft.ready or draft.recalled):
+    if draft.stopping or nobody_waits:
         draft.full_due = None
     elif draft.full_due is None and not draft.full_told:
         draft.full_due = draft.calm_at + FULL

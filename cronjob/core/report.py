@@ -8,7 +8,7 @@ from enum import IntEnum
 from cronjob.core.entry import Entry
 from cronjob.core.output import BYTES_A_WINDOW, LINES_A_WINDOW, WINDOW
 from cronjob.core.retry import GaveUp
-from cronjob.core.run import Attempt, Outcome, Run
+from cronjob.core.run import Attempt, Ending, Outcome, Run
 from cronjob.core.waits import waited_words, wanted
 from cronjob.core.words import counted, listed, seconds
 from cronjob.errors import printable
@@ -48,10 +48,13 @@ def attempt_started(run: Run, attempt: Attempt, note: str) -> Report:
 def attempt_ended(run: Run, attempt: Attempt) -> Report:
     """An attempt is over, however it ended."""
     good = attempt.outcome is Outcome.SUCCEEDED
+    ending = attempt.ending
     text = f"{run.key}: attempt {attempt.number} {attempt.outcome}{_how(attempt)}"
+    if ending is not None and ending.out_of_memory:
+        limit = dict(run.entry.fields.written).get("memory")
+        text += ", out of memory" + (f" (memory={limit})" if limit else "")
     if attempt.outcome is not Outcome.NOT_STARTED:
         text += f" after {seconds(attempt.seconds)}"
-    ending = attempt.ending
     if ending is not None and ending.left_behind:
         text += f"; left {counted(ending.left_behind, 'process', 'processes')} behind"
     if ending is not None and ending.survivors:
@@ -59,7 +62,7 @@ def attempt_ended(run: Run, attempt: Attempt) -> Report:
     priority = Priority.INFO if good else Priority.WARNING
     if not good:
         text += f" ({run.entry.place})"
-    return Report("attempt-ended", priority, text, _fields(run, attempt))
+    return Report("attempt-ended", priority, text, _fields(run, attempt) + _usage(ending))
 
 
 def retry_planned(run: Run, attempt: Attempt, delay: timedelta, at: datetime) -> Report:
@@ -241,8 +244,8 @@ def shown_command(entry: Entry) -> str:
 
 
 def _how(attempt: Attempt) -> str:
-    if attempt.outcome is Outcome.NOT_STARTED and attempt.ending is not None:
-        return f": {attempt.ending.error}"
+    if attempt.outcome is Outcome.NOT_STARTED:
+        return f": {attempt.why}"
     if attempt.code is not None:
         by = f", signal {attempt.signal}" if attempt.signal else ""
         return f": exit status {attempt.code}{by}{_SHELL.get(attempt.code, '')}"
@@ -263,3 +266,11 @@ def _fields(run: Run, attempt: Attempt | None = None) -> tuple[tuple[str, str], 
         if attempt.code is not None:
             fields.append(("CRONJOB_EXIT_STATUS", str(attempt.code)))
     return tuple(fields)
+
+
+def _usage(ending: Ending | None) -> tuple[tuple[str, str], ...]:
+    """What the processes used that were waited for; nothing where nobody measured it."""
+    if ending is None or not ending.max_rss:
+        return ()
+    cpu = ending.user_seconds + ending.system_seconds
+    return ("CRONJOB_CPU_SECONDS", f"{cpu:.6f}"), ("CRONJOB_MAX_RSS", str(ending.max_rss))

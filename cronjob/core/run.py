@@ -1,12 +1,15 @@
-"""Runs, attempts, outcomes and the only legal moves between their states."""
+"""Runs, attempts, outcomes and the only legal moves between their states.
+
+What a run goes through makes another value of it several times, so those that change are tuples
+with names, which cost a third of a frozen dataclass.
+"""
 
 from collections.abc import Container
-from dataclasses import dataclass, fields, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
-from operator import attrgetter
 from os import waitstatus_to_exitcode
-from typing import Any, Self
+from typing import Any, NamedTuple, Self
 
 from cronjob.core.entry import Entry
 from cronjob.core.fields import SUCCESS, ExitCodes
@@ -99,11 +102,11 @@ class Ending:
     system_seconds: float = 0.0  #: CPU time in the kernel
     max_rss: int = 0  #: bytes
     left_behind: int = 0  #: live processes of the attempt that outlived its first one
+    out_of_memory: bool = False  #: the kernel ended processes of it, for its limit of memory
     survivors: tuple[int, ...] = ()  #: pids that a kill of the whole tree could not end
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Attempt:
+class Attempt(NamedTuple):
     """One process of a run."""
 
     number: int  #: from 1; retries are attempts - 1
@@ -112,11 +115,20 @@ class Attempt:
     waited: float  #: seconds for slots, gates and earlier runs, before the launch
     waits: tuple[Waited, ...] = ()  #: what for, and how long for each
     pid: int | None = None
-    outcome: Outcome | None = None  #: None while it is going
+    outcome: Outcome | None = None  #: None while it runs
     code: int | None = None  #: exit code, also when a shell reports a signal with it
     signal: int | None = None
     seconds: float = 0.0  #: from launch to end, on the monotonic clock
     ending: Ending | None = None
+
+    @property
+    def why(self) -> str:
+        """Why it has no status, for people; empty when it has one."""
+        if self.outcome is Outcome.LOST:
+            return "the launcher died"
+        if self.outcome is Outcome.NOT_STARTED and self.ending is not None:
+            return self.ending.error
+        return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +139,14 @@ class Asked:
     lender: str | None = None  #: key of the run whose command waits for it
 
 
-@dataclass(frozen=True, slots=True)
-class Holding:
-    """What a run has of the pool while an attempt of it is going."""
+class Holding(NamedTuple):
+    """What a run has of the pool while an attempt of it runs."""
 
     slots: int = 0  #: its own
     taken: int = 0  #: tokens that its command took
     offered: int = 0  #: tokens, 0 or 1, that it may take
-    recalled: bool = False  #: the one that is offered has been asked back
+    offered_at: float = 0.0  #: monotonic seconds
+    wanted_back: bool = False  #: the one that is offered has been asked back
     borrowed: int = 0  #: of its own, those that its lender counts
     lent: int = 0  #: of its own and taken ones, those that runs which it asked for use
 
@@ -145,10 +157,11 @@ class Holding:
 
 
 NOTHING = Holding()
+_BUMP = timedelta(milliseconds=1)
+_AHEAD = timedelta(seconds=1)  # by more, the clock has gone back since
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Run:
+class Run(NamedTuple):
     """One entry at one fire time, or at the time at which somebody asked for it."""
 
     key: str  #: `entry@2026-11-21T01:30Z`, with `#2` for a second pass; also see `manual_key`
@@ -184,18 +197,9 @@ class Run:
         """Key of the run whose command waits for it."""
         return self.asked.lender if self.asked is not None else None
 
-    def but(self, **changes: Any) -> Self:
-        """The same run with some attributes changed: `replace`, at half its price."""
-        made = object.__new__(type(self))
-        for put, value in zip(_PUTS.values(), _VALUES(self), strict=True):
-            put(made, value)
-        for name, value in changes.items():
-            _PUTS[name](made, value)
-        return made
-
     def move(self, move: Move) -> Self:
         """The same run in its next state.  Raises `KeyError` for an illegal move."""
-        return self.but(state=MOVES[self.state, move])
+        return self._replace(state=MOVES[self.state, move])
 
     def waiting(
         self, move: Move | None, reason: Reason, what: str, monotonic: float, **changes: Any
@@ -204,35 +208,40 @@ class Run:
         state = self.state if move is None else MOVES[self.state, move]
         before = self.wait
         if before is not None and before.reason is reason:
-            wait = before if before.what == what else replace(before, what=what)
-            return self.but(state=state, wait=wait, **changes)
+            wait = before._replace(what=what)
+            return self._replace(state=state, wait=wait, **changes)
         waits = self.waits if before is None else (*self.waits, *over(before, monotonic))
-        return self.but(state=state, wait=Wait(reason, what, monotonic), waits=waits, **changes)
+        wait = Wait(reason, what, monotonic)
+        return self._replace(state=state, wait=wait, waits=waits, **changes)
 
     def with_attempt(self, attempt: Attempt, stop_reason: Outcome | None = None) -> Self:
         """The same run with its latest attempt replaced."""
-        return self.but(stop_reason=stop_reason, attempts=(*self.attempts[:-1], attempt))
-
-
-_VALUES = attrgetter(*(field.name for field in fields(Run)))
-_PUTS = {field.name: vars(Run)[field.name].__set__ for field in fields(Run)}
+        return self._replace(stop_reason=stop_reason, attempts=(*self.attempts[:-1], attempt))
 
 
 def run_key(label: str, at: datetime, pass_number: int = 1) -> str:
     """The run's key; the second is shown only when it is not zero."""
-    instant = at.strftime("%Y-%m-%dT%H:%M:%SZ" if at.second else "%Y-%m-%dT%H:%MZ")
-    return f"{label}@{instant}" + (f"#{pass_number}" if pass_number > 1 else "")
+    instant = at.isoformat()[: 19 if at.second else 16]
+    return f"{label}@{instant}Z" + (f"#{pass_number}" if pass_number > 1 else "")
 
 
-def manual_key(label: str, now: datetime, runs: Container[str]) -> str:
+def manual_key(label: str, now: datetime, runs: Container[str], last: str = "") -> str:
     """A key for a run that is asked for now; the milliseconds are bumped until it is free.
+
+    `last` is the key that was given out before this one, and may be known no more.
 
     >>> manual_key("backup", datetime(2026, 11, 21, 9, 30, 12, 345_678), ())
     'backup@2026-11-21T09:30:12.345Z'
     """
+    if last and timedelta() <= (ahead := _asked_at(last) - now + _BUMP) < _AHEAD:
+        now += ahead
     while (key := f"{label}@{now.isoformat(timespec='milliseconds')[:23]}Z") in runs:
-        now += timedelta(milliseconds=1)
+        now += _BUMP
     return key
+
+
+def _asked_at(key: str) -> datetime:
+    return datetime.fromisoformat(key.rpartition("@")[2])
 
 
 def attempt_key(run: str, number: int) -> str:
@@ -255,7 +264,7 @@ def ended(
     if ending.lost:
         outcome = Outcome.LOST
     elif ending.status is None:
-        outcome = Outcome.NOT_STARTED
+        outcome = stop_reason or Outcome.NOT_STARTED
     else:
         result = waitstatus_to_exitcode(ending.status)
         if result < 0:
@@ -265,8 +274,7 @@ def ended(
             if 129 <= result <= 192 and result not in ok:
                 signal, outcome = result - 128, Outcome.SIGNALED
         outcome = stop_reason or outcome
-    return replace(
-        attempt,
+    return attempt._replace(
         outcome=outcome,
         code=code,
         signal=signal,

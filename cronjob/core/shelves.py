@@ -1,9 +1,10 @@
 """A mapping that is made to be copied: what is large and changes a little with every step."""
 
-from collections.abc import Iterator, MutableMapping, Sequence
-from typing import Self, TypeVar
+from collections.abc import Iterator, MutableMapping
+from typing import Self, TypeVar, overload
 
 _SHELVES = 64
+T = TypeVar("T")
 V = TypeVar("V")
 
 
@@ -15,9 +16,9 @@ class Shelves(MutableMapping[str, V]):
 
     __slots__ = ("_length", "_own", "_shelves")
 
-    def __init__(self, shelves: Sequence[dict[str, V]] = ({},) * _SHELVES, length: int = 0):
-        self._shelves = list(shelves)
-        self._own: set[int] = set()  # the shelves that nobody else sees
+    def __init__(self, shelves: list[dict[str, V]] | None = None, length: int = 0):
+        self._shelves = [{}] * _SHELVES if shelves is None else shelves
+        self._own: set[int] | None = None  # seen by nobody else; None: not even the list is
         self._length = length
 
     def copy(self) -> Self:
@@ -39,6 +40,14 @@ class Shelves(MutableMapping[str, V]):
         del self._writable(key)[key]
         self._length -= 1
 
+    @overload
+    def get(self, key: str, /) -> V | None: ...
+    @overload
+    def get(self, key: str, default: V | T, /) -> V | T: ...
+    def get(self, key: str, default: T | None = None, /) -> V | T | None:
+        """As of every mapping, without the price of an exception where there is nothing."""
+        return self._shelves[hash(key) % _SHELVES].get(key, default)
+
     def __contains__(self, key: object) -> bool:
         return key in self._shelves[hash(key) % _SHELVES]
 
@@ -50,6 +59,8 @@ class Shelves(MutableMapping[str, V]):
         return self._length
 
     def _writable(self, key: str) -> dict[str, V]:
+        if self._own is None:
+            self._own, self._shelves = set(), self._shelves.copy()
         index = hash(key) % _SHELVES
         if index not in self._own:
             self._own.add(index)

@@ -92,8 +92,8 @@ class Simulation:
     Every effect but `WakeAt`, which is obeyed, is told to `watch` with its time; without it, the
     `timeline` keeps them all.  `with_processes` says whether attempts get one and say so, which
     the journal and make's jobserver depend on.  `gauges` says what they show when the engine looks
-    at them; tokens are taken only by a test.  `loaded` are further attributes of the first
-    `Loaded`, as a restarted daemon would give them.
+    at them; tokens are taken only by a test.  Of what is due at once, `batch` begin in one step.
+    `loaded` are further attributes of the first `Loaded`, as a restarted daemon would give them.
     """
 
     def __init__(
@@ -104,6 +104,7 @@ class Simulation:
         slots: int = 16,
         script: Callable[[Run, Attempt], Act] = lambda _run, _attempt: Act(),
         chance: float = 0.5,
+        batch: int = 1_000_000,
         watch: Callable[["Simulation", datetime, Effect], None] | None = None,
         with_processes: bool = True,
         gauges: Callable[["Simulation"], Readings] = lambda _simulation: CALM,
@@ -116,12 +117,11 @@ class Simulation:
         self.chance = chance  #: draws the spread of every retry delay
         self.timeline: list[tuple[datetime, Effect]] = []
         self.stopped: events.Stopped | None = None
-        self.state = State(slots=slots)
+        self.state = State(slots=slots, batch=batch)
         self._watch = watch or Simulation._remember
         self._going: dict[str, tuple[int, Act]] = {}  # attempts and what they do, by run
         self._endings: list[tuple[float, int, str, int, Ending]] = []  # a heap: due, count, attempt
         self._count = 0
-        self._asked: set[str] = set()  # keys of runs
         self.handle(Loaded(moment=self.clock.moment(), entries=entries, **loaded))
 
     def run_until(self, instant: datetime) -> None:
@@ -159,6 +159,13 @@ class Simulation:
 
     def handle(self, event: Event) -> tuple[Effect, ...]:
         """Step the engine and perform what it asks for, which is returned too."""
+        effects = self._step(event)
+        while self.state.hurried:
+            self._step(events.Woken(self.clock.moment()))  # it asked for that at once
+        return effects
+
+    def _step(self, event: Event) -> tuple[Effect, ...]:
+        """One step and all that follows from it at once, but for the rest of a burst."""
         self.state, effects = step(self.state, event)
         now = event.moment.now
         for effect in effects:
@@ -173,16 +180,15 @@ class Simulation:
                 case events.Stopped():
                     self.stopped = effect
                 case events.Measure():
-                    self.handle(events.Measured(self.clock.moment(), self.gauges(self)))
+                    self._step(events.Measured(self.clock.moment(), self.gauges(self)))
                 case events.WithdrawToken(run, number):
-                    self.handle(events.TokenWithdrawn(self.clock.moment(), run, number))
+                    self._step(events.TokenWithdrawn(self.clock.moment(), run, number))
         return effects
 
     def ask_for(self, label: str, *, force: bool = False, lender: str | None = None) -> str:
         """Ask for a run of an entry now; the key of the run."""
         moment = self.clock.moment()
-        key = manual_key(label, moment.now, self._asked)
-        self._asked.add(key)
+        key = manual_key(label, moment.now, self.state.runs, self.state.last_asked)
         self.handle(events.RunRequested(moment, key, label, force, lender))
         return key
 
@@ -233,7 +239,7 @@ class Simulation:
         self._going[key] = launch.attempt.number, act
         if self.with_processes and act.ending.status is not None:
             self._count += 1
-            self.handle(events.AttemptStarted(self.clock.moment(), key, self._count))
+            self._step(events.AttemptStarted(self.clock.moment(), key, self._count))
         if act.lasts is not None:
             self._plan_end(key, act.lasts.total_seconds(), act.ending)
 

@@ -74,6 +74,7 @@ def status(state: State, moment: Moment, asker: Asker) -> Status:
     own = [run for run in state.runs.values() if asker.owns(run.entry)]
     running = [run for run in own if run.state is RunState.RUNNING]
     waiting = [run for run in own if run.state is not RunState.RUNNING]
+    unbegun = sum(asker.owns(state.entries[label]) for _, label in state.burst)
     entries = state.entries.values()
     return Status(
         now=moment.now,
@@ -84,7 +85,7 @@ def status(state: State, moment: Moment, asker: Asker) -> Status:
         running=_longest_first(running, moment),
         waiting=_longest_first(waiting, moment),
         running_count=len(running),
-        waiting_count=len(waiting),
+        waiting_count=len(waiting) + unbegun,
         upcoming=tuple(islice(_upcoming(state, asker), UPCOMING)),
     )
 

@@ -5,7 +5,7 @@ one entry: ten thousand entries on the hour are one node.
 """
 
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from heapq import heapify, heappop, heappush
 from typing import NamedTuple
@@ -17,8 +17,7 @@ from cronjob.core.zone import Exact, Fold, Gap, civil
 Key = tuple[str, str]
 
 
-@dataclass(frozen=True, slots=True)
-class Node:
+class Node(NamedTuple):
     """A distinct schedule, the labels of its entries, and its next fire time."""
 
     schedule: Schedule
@@ -27,8 +26,7 @@ class Node:
     dealt_with: datetime | None = None  #: the wall time up to which fire times were taken
 
 
-@dataclass(frozen=True, slots=True)
-class Taken:
+class Taken(NamedTuple):
     """A node whose fire time has come, as it was."""
 
     node: Node
@@ -49,10 +47,11 @@ class Timetable:
 
     heap: tuple[tuple[datetime, Key, Node], ...] = ()  #: by the next fire time
     never: tuple[Node, ...] = ()  #: what has no fire time any more
+    lifted: tuple[Node, ...] = ()  #: whose fire time was taken, and the next is not looked for yet
 
     @property
     def nodes(self) -> dict[Key, Node]:
-        """All nodes, by the key of their schedule."""
+        """All nodes but those that are lifted, by the key of their schedule."""
         return {node.schedule.key: node for node in (*(n for _, _, n in self.heap), *self.never)}
 
     @property
@@ -84,10 +83,10 @@ class Timetable:
             if known is None:
                 node = Node(schedule, labels, schedule.next(after))
             elif known.schedule.zone is schedule.zone:
-                node = replace(known, labels=labels)
+                node = known._replace(labels=labels)
             else:
                 node, since = _moved(known, schedule, after)
-                node = replace(node, labels=labels)
+                node = node._replace(labels=labels)
                 if since is not None:
                     skipped.append(Skipped(node, since))
             nodes.append(node)
@@ -98,7 +97,7 @@ class Timetable:
         return _timetable(
             node
             if wildcards_only and not node.schedule.wildcard
-            else replace(node, fire=node.schedule.next(now), dealt_with=None)
+            else node._replace(fire=node.schedule.next(now), dealt_with=None)
             for node in self.nodes.values()
         )
 
@@ -121,7 +120,32 @@ class Timetable:
                 heappush(heap, (following.at, key, node))
             else:
                 never = (*never, node)
-        return Timetable(tuple(heap), never), tuple(taken)
+        return Timetable(tuple(heap), never, self.lifted), tuple(taken)
+
+    def lift(self, now: datetime) -> "Timetable":
+        """Take out the nodes whose fire time has come, without a look at what follows it.
+
+        To look costs more than all else that a start needs, so with many nodes it is not first.
+        """
+        heap, lifted = list(self.heap), list(self.lifted)
+        while heap and heap[0][0] <= now:
+            lifted.append(heappop(heap)[2])
+        return Timetable(tuple(heap), self.never, tuple(lifted))
+
+    def follow(self, most: int) -> "Timetable":
+        """Look for the fire times that follow those of the first `most` nodes that are lifted."""
+        if not self.lifted:
+            return self
+        heap, never = list(self.heap), list(self.never)
+        for node in self.lifted[:most]:
+            assert node.fire is not None, "what has no fire time is not lifted"
+            following = node.schedule.next(node.fire.at)
+            after = Node(node.schedule, node.labels, following, node.fire.nominal)
+            if following is not None:
+                heappush(heap, (following.at, node.schedule.key, after))
+            else:
+                never.append(after)
+        return Timetable(tuple(heap), tuple(never), self.lifted[most:])
 
 
 def _distinct(entries: Mapping[str, Entry]) -> Iterable[tuple[Schedule, tuple[str, ...]]]:
@@ -140,7 +164,7 @@ def _moved(known: Node, schedule: Schedule, now: datetime) -> tuple[Node, dateti
     the wall, where it was: it neither repeats a wall time, nor loses one without a word.
     """
     if schedule.wildcard:
-        return replace(known, schedule=schedule, fire=schedule.next(now)), None
+        return known._replace(schedule=schedule, fire=schedule.next(now)), None
     wall = _wall(now, known.schedule)
     if known.dealt_with is not None:
         wall = max(wall, known.dealt_with)  # later than now after a step back, and in a fold
@@ -151,7 +175,7 @@ def _moved(known: Node, schedule: Schedule, now: datetime) -> tuple[Node, dateti
     skips = fire is not None and fire.at <= now
     if skips:
         fire = schedule.next(now)
-    return replace(known, schedule=schedule, fire=fire), since if skips else None
+    return known._replace(schedule=schedule, fire=fire), since if skips else None
 
 
 def _wall(now: datetime, schedule: Schedule) -> datetime:

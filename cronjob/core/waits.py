@@ -1,7 +1,6 @@
 """What a run waits for, and since when: the words that a list, a status and a log have for it."""
 
 from collections.abc import Iterable
-from dataclasses import dataclass
 from enum import StrEnum
 from typing import NamedTuple
 
@@ -22,8 +21,7 @@ class Reason(StrEnum):
     RETRY = "retry"
 
 
-@dataclass(frozen=True, slots=True)
-class Wait:
+class Wait(NamedTuple):
     """What holds a run that has no attempt going."""
 
     reason: Reason

@@ -338,3 +338,26 @@ def test_every_kind_of_ending_frees_the_slots_and_is_told(ending: Ending, outcom
     simulation.run_until(NINE + MINUTE)
     assert ended_outcomes(simulation) == [outcome]
     assert simulation.state.slots_used == 0
+
+
+@pytest.mark.parametrize(
+    ("ending", "why"), [(exited(1), ""), (not_started("no such account"), "no such account")]
+)
+def test_a_run_that_is_over_says_why_its_attempt_has_no_status(ending: Ending, why: str) -> None:
+    simulation = at_nine("0 9 * * * name=a root true\n")
+    simulation.finish("a@2026-03-02T09:00Z", ending)
+    assert simulation.finished("a")[0][2] == why
+
+
+def test_the_run_of_a_launcher_that_died_says_so() -> None:
+    simulation = at_nine("0 9 * * * name=a root true\n")
+    simulation.finish("a@2026-03-02T09:00Z", lost())
+    assert simulation.finished("a") == [("a@2026-03-02T09:00Z", "lost", "the launcher died")]
+
+
+def test_an_attempt_that_is_ended_before_it_has_a_process_is_cancelled() -> None:
+    simulation = at_nine("0 9 * * * name=a retry=3 root true\n")
+    simulation.kill("a@2026-03-02T09:00Z")
+    simulation.finish("a@2026-03-02T09:00Z", not_started("it was ended before it began"))
+    assert simulation.finished("a")[0][1] == "cancelled"
+    assert ended_outcomes(simulation) == ["cancelled"]

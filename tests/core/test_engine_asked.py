@@ -37,6 +37,32 @@ def test_a_key_names_the_millisecond_and_is_bumped_until_it_is_free() -> None:
     assert manual_key("b", at("2026-11-21T09:30Z"), ()) == "b@2026-11-21T09:30:00.000Z"
 
 
+@pytest.mark.parametrize(
+    ("now", "given"),
+    [
+        ("09:30:12.345678", "12.346"),  # in the same millisecond
+        ("09:30:11.999", "12.346"),  # a little before it, since others were bumped already
+        ("09:30:12.346", "12.346"),
+        ("09:30:12.350", "12.350"),
+        ("09:29:12.345", "12.345"),  # the clock has gone back
+    ],
+)
+def test_a_key_is_later_than_the_one_before_which_may_be_known_no_more(
+    now: str, given: str
+) -> None:
+    last = "other@2026-11-21T09:30:12.345Z"
+    key = manual_key("b", at(f"2026-11-21T{now}Z"), (), last)
+    assert key == f"b@2026-11-21T{now[:5]}:{given}Z"
+
+
+def test_two_runs_that_are_over_at_once_have_keys_of_their_own() -> None:
+    simulation = daemon("* * * * * name=a overlap=skip root x\n")
+    simulation.run_until(NINE + MINUTE)
+    first, second = simulation.ask_for("a"), simulation.ask_for("a")
+    assert first != second
+    assert [key for key, _, _ in simulation.finished("a")] == [first, second]
+
+
 def test_a_run_starts_when_it_is_asked_for_without_jitter_or_deadline() -> None:
     text = "0 3 * * * name=a jitter=1h deadline=1s tz=Asia/Tokyo root x\n"
     simulation = Simulation(entries_of(text, host="h"), start=NINE)

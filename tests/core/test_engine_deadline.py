@@ -140,7 +140,7 @@ def test_every_run_that_ends_is_told_once_with_the_outcome_of_its_last_attempt()
     simulation.reload({})
     assert [(key.partition("@")[0], *rest) for key, *rest in simulation.finished()] == [
         ("a", "failed", "retries are exhausted"),
-        ("b", "not-started", ""),
+        ("b", "not-started", "no such account"),
         ("c", "failed", "its entry is in no table any more"),
         ("late", "cancelled", "its entry is in no table any more"),
     ]

@@ -161,7 +161,7 @@ class AnyDay(RuleBasedStateMachine):
         for run in state.runs.values():
             for group in groups(run):
                 held[group] += run.holding.counted
-        assert dict(state.held) == {group: count for group, count in held.items() if count}
+        assert dict(state.group_slots) == {group: count for group, count in held.items() if count}
 
     @invariant()
     def every_run_that_is_known_no_more_is_over_exactly_once(self) -> None:

@@ -7,6 +7,8 @@ import pytest
 
 from cronjob.core.events import (
     AttemptStarted,
+    Effect,
+    Event,
     OfferToken,
     TokensReturned,
     TokenTaken,
@@ -86,7 +88,7 @@ def test_tokens_count_for_the_share_of_an_account() -> None:
     simulation = Make(text, slots=8, personal=True)
     simulation.take(count=9)
     assert simulation.taken() == 2
-    assert simulation.state.held["@ann"] == 4
+    assert simulation.state.group_slots["@ann"] == 4
 
 
 def test_what_is_returned_is_free_for_whoever_waits() -> None:
@@ -121,11 +123,10 @@ def test_no_token_is_offered_while_a_run_stands_in_line() -> None:
 class Slow(Make):
     """The same, with a broker that answers a `WithdrawToken` only when the test does."""
 
-    def handle(self, event: object) -> "tuple[object, ...]":  # type: ignore[override] # any event
-        """As its parent does, but for what it tells by itself."""
+    def _step(self, event: Event) -> tuple[Effect, ...]:
         if isinstance(event, TokenWithdrawn) and not self.answers:
             return ()
-        return super().handle(event)  # type: ignore[arg-type] # it is an event
+        return super()._step(event)
 
     answers = False
 
@@ -134,7 +135,7 @@ def test_a_token_that_is_taken_before_it_can_be_asked_back_is_the_commands() -> 
     text = "0 9 * * * name=make slots=auto root x\n1 9 * * * name=wide slots=3 root x\n"
     simulation = Slow(text, slots=4)
     simulation.run_until(NINE + MINUTE)
-    assert simulation.state.runs[MAKE].holding.recalled
+    assert simulation.state.runs[MAKE].holding.wanted_back
     simulation.wake()
     assert len([e for _, e in simulation.timeline if isinstance(e, WithdrawToken)]) == 1
     simulation.take()
@@ -159,7 +160,7 @@ def test_when_its_attempt_ends_all_of_it_is_free_at_once(ending: object) -> None
     simulation.take(count=3)
     simulation.finish(MAKE, ending)  # type: ignore[arg-type] # an Ending
     assert simulation.state.slots_used == 0
-    assert dict(simulation.state.held) == {}
+    assert dict(simulation.state.group_slots) == {}
 
 
 def test_word_of_an_earlier_attempt_moves_no_token() -> None:
@@ -195,3 +196,69 @@ def test_tokens_are_lent_too_and_called_in_when_they_are_returned() -> None:
     simulation.give_back(1)
     assert simulation.state.runs[borrower].holding.borrowed == 1
     assert simulation.state.runs[borrower].holding.counted == 1
+
+
+# -- a token that nobody takes -------------------------------------------------------------------
+
+B = "b@2026-03-02T09:00Z"
+TWO = "0 9 * * * name=make slots=auto root x\n0 9 * * * name=b slots=auto root x\n"
+FULL = TWO + "0 9 * * * name=fill slots=2 root x\n"  # of five slots, it leaves one
+
+
+@pytest.mark.parametrize(
+    ("text", "slots", "personal"),
+    [
+        (FULL, 5, False),
+        (TWO, 6, True),  # there is room, but not in the half of their account
+    ],
+)
+def test_a_token_that_is_not_taken_goes_to_another_run_after_a_second(
+    text: str, slots: int, personal: bool
+) -> None:
+    simulation = Make(text, slots=slots, personal=personal)
+    assert simulation.offers() == [MAKE]
+    simulation.run_until(NINE + timedelta(seconds=0.9))
+    assert simulation.offers() == [MAKE]
+    simulation.run_until(NINE + timedelta(seconds=1.1))
+    assert simulation.offers() == [MAKE, B]
+    simulation.take(B)
+    assert simulation.taken(B) == 1
+
+
+def test_a_token_goes_round_ever_more_seldom_while_nobody_takes_it() -> None:
+    simulation = Make(FULL, slots=5)
+    simulation.run_until(NINE + timedelta(seconds=62))
+    assert simulation.offers() == [MAKE, B] * 3
+    simulation.run_until(NINE + timedelta(seconds=64))
+    assert len(simulation.offers()) == 7
+    simulation.run_until(NINE + timedelta(hours=1))
+    assert 60 <= len(simulation.offers()) <= 63
+    simulation.take(simulation.offers()[-1])
+    simulation.give_back(1, simulation.offers()[-1])
+    told = len(simulation.offers())
+    simulation.run_until(NINE + timedelta(hours=1, seconds=1.1))
+    assert len(simulation.offers()) == told + 1
+
+
+@pytest.mark.parametrize(
+    ("text", "slots"),
+    [
+        ("0 9 * * * name=make slots=auto root x\n", 3),  # there is nobody else
+        (TWO, 16),  # everybody has one
+        (FULL.replace("name=b slots=auto", "name=b slots=auto:1"), 5),  # it may have none
+    ],
+)
+def test_nobody_is_woken_for_a_token_that_no_other_run_could_take(text: str, slots: int) -> None:
+    simulation = Make(text, slots=slots)
+    assert simulation.state.awake.monotonic is None
+    told = simulation.offers()
+    simulation.run_until(NINE + timedelta(hours=1))
+    assert simulation.offers() == told
+
+
+def test_a_token_is_asked_back_once_however_long_the_answer_takes() -> None:
+    simulation = Slow(FULL, slots=5)
+    simulation.run_until(NINE + timedelta(seconds=5))
+    asked = [e for _, e in simulation.timeline if isinstance(e, WithdrawToken)]
+    assert asked == [WithdrawToken(MAKE, 1)]
+    assert simulation.state.awake.monotonic is None

@@ -48,7 +48,7 @@ def test_a_start_names_process_user_and_command(
     waited: float, note: str, priority: Priority, text: str
 ) -> None:
     waits = (Waited("a slot", waited),) if waited else ()
-    told = report.attempt_started(RUN, replace(ATTEMPT, waited=waited, waits=waits), note)
+    told = report.attempt_started(RUN, ATTEMPT._replace(waited=waited, waits=waits), note)
     assert (told.event, told.priority, told.text) == (
         "attempt-started",
         priority,
@@ -57,7 +57,7 @@ def test_a_start_names_process_user_and_command(
 
 
 def test_an_entry_without_a_user_column_shows_none() -> None:
-    run = replace(RUN, entry=replace(ENTRY, user=None))
+    run = RUN._replace(entry=replace(ENTRY, user=None))
     assert report.attempt_started(run, ATTEMPT, "").text.endswith("4711: CMD (/opt/market/open)")
 
 
@@ -104,6 +104,12 @@ def test_control_characters_of_a_command_do_not_reach_the_journal() -> None:
         ),
         (lost(), None, Priority.WARNING, "lost after 2.5s (table:1)"),
         (
+            Ending(status=9, out_of_memory=True),
+            None,
+            Priority.WARNING,
+            "signaled: signal 9, out of memory after 2.5s (table:1)",
+        ),
+        (
             Ending(status=0, left_behind=1),
             None,
             Priority.INFO,
@@ -122,6 +128,22 @@ def test_an_end_says_how_and_where_and_warns_unless_it_is_good(
 ) -> None:
     told = report.attempt_ended(RUN, ended(ATTEMPT, ending, stop_reason, 102.5))
     assert (told.priority, told.text) == (priority, f"{KEY}: attempt 2 {text}")
+
+
+def test_whoever_runs_out_of_memory_is_told_its_limit() -> None:
+    entry = entries_of("0 9 * * * name=open memory=40M root x\n")["open"]
+    attempt = ended(ATTEMPT, Ending(status=9, out_of_memory=True), None, 102.5)
+    told = report.attempt_ended(RUN._replace(entry=entry), attempt)
+    assert "signal 9, out of memory (memory=40M) after 2.5s" in told.text
+
+
+def test_machines_get_what_an_attempt_used() -> None:
+    ending = Ending(status=0, user_seconds=1.25, system_seconds=0.5, max_rss=4096)
+    told = report.attempt_ended(RUN, ended(ATTEMPT, ending, None, 102.5))
+    assert told.fields[-2:] == (
+        ("CRONJOB_CPU_SECONDS", "1.750000"),
+        ("CRONJOB_MAX_RSS", "4096"),
+    )
 
 
 def test_machines_get_the_same_as_fields() -> None:
@@ -144,7 +166,7 @@ def test_machines_get_the_same_as_fields() -> None:
 
 def test_a_planned_retry_says_which_when_and_at_what_time() -> None:
     told = report.retry_planned(
-        RUN, replace(ATTEMPT, number=1), timedelta(seconds=31.5), NINE + timedelta(minutes=5)
+        RUN, ATTEMPT._replace(number=1), timedelta(seconds=31.5), NINE + timedelta(minutes=5)
     )
     assert told.text == f"{KEY}: retry 1 of 3 in 31.5s, at 09:05:00Z"
     assert told.priority is Priority.NOTICE
@@ -192,7 +214,7 @@ def test_a_step_of_the_clock_says_which_way_and_how_far(by: timedelta, text: str
 )
 def test_a_wait_says_what_is_missing(slots: int, text: str) -> None:
     entry = entries_of(f"0 9 * * * name=open slots={slots} root x\n")["open"]
-    told = report.waits_for_slots(replace(RUN, entry=entry), 4, 4, 1)
+    told = report.waits_for_slots(RUN._replace(entry=entry), 4, 4, 1)
     assert told.text == f"{KEY}: {text}"
 
 

@@ -1,4 +1,3 @@
-from dataclasses import replace
 from datetime import datetime
 from itertools import product
 
@@ -34,7 +33,7 @@ def a_run(state: RunState) -> Run:
 def test_a_move_is_in_the_table_or_raises(state: RunState, move: Move) -> None:
     run = a_run(state)
     if (state, move) in MOVES:
-        assert run.move(move) == replace(run, state=MOVES[state, move])
+        assert run.move(move) == run._replace(state=MOVES[state, move])
     else:
         with pytest.raises(KeyError):
             run.move(move)
@@ -91,7 +90,7 @@ def test_every_state_leads_to_the_end_and_nothing_leads_out_of_it() -> None:
         (exited(143), Outcome.CANCELLED, Outcome.CANCELLED, 143, 15),
         (killed(9), Outcome.CANCELLED, Outcome.CANCELLED, None, 9),
         (not_started(), None, Outcome.NOT_STARTED, None, None),
-        (not_started(), Outcome.CANCELLED, Outcome.NOT_STARTED, None, None),
+        (not_started(), Outcome.CANCELLED, Outcome.CANCELLED, None, None),  # it was not to start
         (lost(), None, Outcome.LOST, None, None),
         (lost(), Outcome.TIMED_OUT, Outcome.LOST, None, None),
     ],
@@ -109,8 +108,8 @@ def test_the_outcome_follows_from_the_status_and_from_what_was_wanted(
 
 def test_an_ended_attempt_knows_how_long_it_took_and_keeps_its_ending() -> None:
     ending = Ending(status=0, user_seconds=1.5, max_rss=4096, left_behind=2)
-    assert ended(ATTEMPT, ending, None, 103.5) == replace(
-        ATTEMPT, outcome=Outcome.SUCCEEDED, code=0, seconds=3.5, ending=ending
+    assert ended(ATTEMPT, ending, None, 103.5) == ATTEMPT._replace(
+        outcome=Outcome.SUCCEEDED, code=0, seconds=3.5, ending=ending
     )
 
 

@@ -255,3 +255,20 @@ def test_the_upcoming_nodes_come_in_the_order_of_their_times() -> None:
     assert times == sorted(time for time, _, _ in timetable.heap)
     assert len(times) == 200
     assert not list(Timetable().upcoming())
+
+
+def test_to_lift_and_to_follow_is_to_take_with_the_look_ahead_put_off() -> None:
+    text = "".join(f"0 13-{13 + n} * * * name=e{n} root true\n" for n in range(5))
+    timetable = planned(text + "30 14 * * * name=later root true\n")
+    now = at("2026-03-02T13:00:05Z")
+    lifted = timetable.lift(now)
+    assert [node.labels for node in lifted.lifted] == [(f"e{n}",) for n in (0, 1, 2, 3, 4)]
+    assert fire_times(lifted) == {"later": "02 14:30"}
+    some = lifted.follow(3)
+    assert fire_times(some) == {"e0": "03 13:00", "e1": "02 14:00", "e2": "02 14:00"} | {
+        "later": "02 14:30"
+    }
+    after = some.follow(9)
+    assert after.lifted == ()
+    assert fire_times(after) == fire_times(timetable.take(now)[0])
+    assert after.follow(9) == after
