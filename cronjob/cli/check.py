@@ -10,13 +10,14 @@ from dataclasses import replace
 from datetime import tzinfo
 from typing import NamedTuple
 
+from cronjob.cli.slots import default_slots
 from cronjob.cli.sources import daemon_tables, origin_of
 from cronjob.core.entry import Problem, Style
 from cronjob.core.lint.codes import lint_table
 from cronjob.core.lint.subject import Surroundings
 from cronjob.core.source import PLACES, Places
 from cronjob.core.table import parse_table
-from cronjob.errors import TableFileError, printable
+from cronjob.errors import ConfigError, TableFileError, printable
 from cronjob.host.clock import SystemClock, system_zone
 from cronjob.host.identity import host_identity
 from cronjob.host.surroundings import surroundings, tables_of_cron
@@ -45,7 +46,9 @@ def check_tables(options: argparse.Namespace, places: Places = PLACES) -> int:
     if problem:
         _say(f"cronjob: {problem}")
     files, code = _files(options, places, zone)
-    around = surroundings(SystemClock().now(), tables_of_cron(zone, places))
+    around = surroundings(
+        SystemClock().now(), tables_of_cron(zone, places), slots=_slots(options, places)
+    )
     problems: list[Problem] = []
     for file in files:
         try:
@@ -56,6 +59,14 @@ def check_tables(options: argparse.Namespace, places: Places = PLACES) -> int:
     _print(problems, as_json=options.json)
     grave = ("error", "warning") if options.strict else ("error",)
     return max(code, int(any(problem.severity in grave for problem in problems)))
+
+
+def _slots(options: argparse.Namespace, places: Places) -> int | None:
+    """Those of the pool; None under a configuration that is bad, which is no matter of a table."""
+    try:
+        return origin_of(options, places).read_config().slots or default_slots()
+    except ConfigError:
+        return None
 
 
 def _files(options: argparse.Namespace, places: Places, zone: tzinfo) -> tuple[list[Named], int]:

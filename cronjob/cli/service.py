@@ -5,6 +5,7 @@ import asyncio
 import os
 import sys
 
+from cronjob.cli.slots import default_slots
 from cronjob.cli.sources import origin_of
 from cronjob.core.report import Priority, Report
 from cronjob.core.source import PLACES, Places
@@ -59,8 +60,3 @@ def run_daemon(arguments: argparse.Namespace, places: Places = PLACES) -> int:
         for lock in locks:
             os.close(lock)
     return 0
-
-
-def default_slots() -> int:
-    """Enough to keep every CPU busy with jobs that mostly wait, and never few."""
-    return max(16, 4 * (os.cpu_count() or 1))

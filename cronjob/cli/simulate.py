@@ -9,7 +9,7 @@ from datetime import datetime, timedelta, tzinfo
 
 from cronjob.cli.columns import aligned
 from cronjob.cli.instants import parse_instant
-from cronjob.cli.service import default_slots
+from cronjob.cli.slots import default_slots
 from cronjob.cli.sources import origin_of, read_tables
 from cronjob.cli.zones import zone_option
 from cronjob.core.chronicle import Chronicle, Occurrence, Tally, unfinished, zulu

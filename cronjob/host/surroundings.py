@@ -18,10 +18,17 @@ from cronjob.host.tablefiles import TableFiles, read_table_file
 PATH = ("/usr/local/sbin", "/usr/local/bin", "/usr/sbin", "/usr/bin", "/sbin", "/bin")
 
 
-def surroundings(now: datetime, cron: Iterable[Table] = ()) -> Surroundings:
-    """This machine; `cron` are the tables that a cron would run on it."""
+def surroundings(
+    now: datetime, cron: Iterable[Table] = (), *, slots: int | None = None
+) -> Surroundings:
+    """This machine; `cron` are the tables that a cron would run on it, `slots` a daemon's."""
     return Surroundings(
-        now=now, account=_account, program=_program, directory=_directory, cron=tuple(cron)
+        now=now,
+        account=_account,
+        program=_program,
+        directory=_directory,
+        cron=tuple(cron),
+        slots=slots,
     )
 
 

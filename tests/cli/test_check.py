@@ -240,6 +240,17 @@ def test_without_a_file_cron_s_tables_are_checked_if_the_config_has_them(
     assert f'{places.crontab}:1:5: day of month "L"' in capsys.readouterr().out
 
 
+def test_more_slots_than_the_configuration_gives_are_a_warning(
+    places: Places, capsys: pytest.CaptureFixture[str]
+) -> None:
+    wide = "@daily slots=3 root true\n"
+    for config, found in (("slots = 2\n", 1), ("slots = 3\n", 0), ("", 0), ("slots = x\n", 0)):
+        Path(places.config).write_text(config)
+        table = _write(Path(places.table).parent, wide, "wide.tab")
+        assert check_tables(_parser().parse_args(["check", table]), places) == 0
+        assert capsys.readouterr().out.count("[too-many-slots]") == found
+
+
 def test_without_a_file_what_the_daemon_would_refuse_is_an_error(
     places: Places, capsys: pytest.CaptureFixture[str]
 ) -> None:

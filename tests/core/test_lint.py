@@ -530,3 +530,32 @@ def test_no_line_makes_a_lint_fail_or_say_what_a_terminal_would_obey(text: str) 
                 line = text.split("\n")[problem.line - 1]
                 assert 1 <= problem.column <= len(line) + 1
                 assert problem.message.isprintable()
+
+
+@pytest.mark.parametrize(
+    ("field", "code", "message"),
+    [
+        ("slots=17", "too-many-slots", "it wants 17 slots, and a daemon here has 16"),
+        ("slots=17", "too-many-slots", "write slots=16 or less"),
+        ("memory=64", "too-little-memory", "within 64 bytes; write memory=64M"),
+        ("memory=1", "too-little-memory", "within 1 byte; write memory=1M"),
+        ("memory=512K", "too-little-memory", "write memory=512M"),
+        ("slots=16", "", ""),
+        ("slots=auto:17", "", ""),
+        ("memory=1M", "", ""),
+        ("memory=1024K", "", ""),
+    ],
+)
+def test_a_limit_that_leaves_nothing_to_run_with(field: str, code: str, message: str) -> None:
+    around = replace(SURROUNDINGS, slots=16)
+    for text, column in (
+        (f"@daily ok=0 {field} root true\n", 13),
+        (f"@defaults {field}\n@daily root true\n", 1),
+    ):
+        found = lint_table(parse_table(text, source="t"), text, around)
+        assert [problem.code for problem in found] == ([code] if code else [])
+        assert all(message in problem.message and problem.column == column for problem in found)
+
+
+def test_slots_are_not_judged_where_the_pool_is_not_known() -> None:
+    assert codes("@daily slots=65536 root true\n") == []

@@ -13,7 +13,7 @@ import pytest
 
 from cronjob import parse_table
 from cronjob.cli import _parser
-from cronjob.cli.service import default_slots
+from cronjob.cli.slots import default_slots
 from cronjob.core.config import KEYS, Config, read_config
 from cronjob.core.fields import FIELDS
 from tests.docs.manpage import PAGES, ROOT

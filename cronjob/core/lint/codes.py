@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Generic, TypeVar
 
 from cronjob.core.entry import Entry, Problem, Setting, Severity, Table
-from cronjob.core.lint import commands, settings, times, users
+from cronjob.core.lint import commands, limits, settings, times, users
 from cronjob.core.lint.subject import Found, Subject, Surroundings
 
 Looked = TypeVar("Looked", Entry, Setting)
@@ -31,6 +31,8 @@ ENTRY_LINTS: dict[str, Lint[Entry]] = {
     "clock-change": Lint("warning", times.clock_change),
     "overlapping": Lint("warning", times.overlapping),
     "no-retry": Lint("warning", times.no_retry),
+    "too-many-slots": Lint("warning", limits.too_many_slots),
+    "too-little-memory": Lint("warning", limits.too_little_memory),
     "percent": Lint("warning", commands.percent),
     "parallel-build": Lint("warning", commands.parallel_build),
     "missing-program": Lint("note", commands.missing_program),

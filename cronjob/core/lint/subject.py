@@ -37,6 +37,7 @@ class Surroundings:
     program: Callable[[str], bool]  #: whether a path, or a name in PATH, is a program
     directory: Callable[[str], bool]  #: whether a path is a directory
     cron: tuple[Table, ...] = ()  #: tables that a cron beside us would run
+    slots: int | None = None  #: those of a daemon here; None where that is not known
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
