@@ -14,6 +14,7 @@
 enum { REPORT = 3, FAILED = 127, MOST_GROUPS = 1000, LONGEST_PATH = 4096 };
 enum { AT_FDCWD = -100, F_SETFD = 2, FD_CLOEXEC = 1, O_WRONLY = 1, SIGKILL = 9, SIG_SETMASK = 2 };
 enum { PRIO_PROCESS = 0, PR_SET_PDEATHSIG = 1, SIGNAL_BYTES = 8 };
+enum { FIRST_OF_GLIBC = 32, LAST_OF_GLIBC = 33 };
 
 #if defined(__x86_64__)
 __asm__(".globl _start\n_start: mov %rsp, %rdi\n and $-16, %rsp\n call begin\n hlt\n");
@@ -95,7 +96,9 @@ static long next(const char **text)
     long value = 0, minus = **text == '-';
     const char *at = *text + minus;
     for (; *at >= '0' && *at <= '9'; at++)
-        value = value * 10 + (*at - '0');
+        if (__builtin_mul_overflow(value, 10, &value) ||
+            __builtin_add_overflow(value, *at - '0', &value))
+            fail(EINVAL);
     *text = *at ? at + 1 : at;
     return minus ? -value : value;
 }
@@ -116,15 +119,24 @@ static void limit(const char *numbers)
     must(CALL4(prlimit64, 0, resource, bounds, 0));
 }
 
+/* Of a user or a group.  To cut 2^32 down to 32 bits would make it root's. */
+static unsigned id(const char **numbers)
+{
+    long value = next(numbers);
+    if (value != (unsigned)value)
+        fail(EINVAL);
+    return (unsigned)value;
+}
+
 /* Verified, because -1 means "leave it" to these calls. */
 static void take_credentials(const char *numbers)
 {
     static unsigned groups[MOST_GROUPS];
-    unsigned uid = (unsigned)next(&numbers), gid = (unsigned)next(&numbers), now[6];
+    unsigned uid = id(&numbers), gid = id(&numbers), now[6];
     long count = 0;
     if (CALL0(geteuid) == 0) {
         while (*numbers && count < MOST_GROUPS)
-            groups[count++] = (unsigned)next(&numbers);
+            groups[count++] = id(&numbers);
         must(CALL3(setgroups, count, groups, 0));
         must(CALL3(setresgid, gid, gid, gid));
         must(CALL3(setresuid, uid, uid, uid));
@@ -218,7 +230,10 @@ static void execute(char **words, char **environment)
     static char directory[LONGEST_PATH + 4] = "PWD=";
     const char *rest = *words++ + 1;
     long count = next(&rest);
-    unsigned long none = 0;
+    static const unsigned long none, standard[4]; /* an empty mask, a struct sigaction */
+    /* posix_spawn of glibc has them ignored. */
+    for (long number = FIRST_OF_GLIBC; number <= LAST_OF_GLIBC; number++)
+        CALL4(rt_sigaction, number, standard, 0, SIGNAL_BYTES);
     /* Only now: a TERM that came on the way was kept and ends the command, not lost. */
     CALL4(rt_sigprocmask, SIG_SETMASK, &none, 0, SIGNAL_BYTES);
     if (count > 0) {
