@@ -28,6 +28,8 @@ from cronjob.host.usernames import UserNames
 
 COMPARED = 1000  #: labels at most that a wrong one is compared with
 NAMED = 1000  #: ended runs that are named; the rest is counted
+MOST_ASKED = 100  #: unfinished runs that one user other than root has asked for
+DEEPEST = 16  #: runs of which each waits for the next, or a command that asks for itself never ends
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -50,6 +52,7 @@ class Answers:
         self._desk = desk
         self._names = UserNames()
         self._followed: dict[str, Client] = {}  #: by the key of the run whose end is told
+        self._asked: dict[str, str] = {}  #: who asked for an unfinished run, unless root did
         self._lookups: set[asyncio.Task[None]] = set()
 
     def respond(self, client: Client, line: bytes) -> None:
@@ -69,6 +72,7 @@ class Answers:
 
     def finished(self, run: Run, outcome: RunOutcome, why: str) -> None:
         """A run is over: whoever waits for that is told."""
+        self._asked.pop(run.key, None)
         if (client := self._followed.pop(run.key, None)) is None:
             return
         self._desk.unfollow(run.key, client.output)
@@ -118,13 +122,19 @@ class Answers:
             raise RequestError("only root may start a run whatever holds it")
         if state.stopping:
             raise RequestError("the daemon is stopping, and starts nothing any more")
+        if sum(name == asker.name for name in self._asked.values()) >= MOST_ASKED:
+            raise RequestError(f"{MOST_ASKED} runs that {asker.name} asked for are not over yet")
+        lender = _lender(request, state, asker)
+        if _depth(lender, state) >= DEEPEST:
+            raise RequestError(f"{DEEPEST} runs wait for one another already, the last is {lender}")
         moment = self._desk.moment()
-        key = manual_key(label, moment.now, state.runs)
+        key = manual_key(label, moment.now, state.runs, state.last_asked)
         self._followed[key] = client
+        if not asker.everything:
+            self._asked[key] = asker.name
         client.on_leave = lambda: self._forget(key)
         if request.wait:
             self._desk.follow(key, client.output)
-        lender = _lender(request, state, asker)
         self._desk.tell(run_requested(key, label, asker.name, request.force, lender))
         self._desk.handle(RunRequested(moment, key, label, request.force, lender))
         state = self._desk.state()
@@ -164,6 +174,14 @@ def _lender(request: RunRequest, state: State, asker: Asker) -> str | None:
     if not request.wait or run is None or run.state is not RunState.RUNNING:
         return None
     return run.key if asker.owns(run.entry) else None
+
+
+def _depth(lender: str | None, state: State) -> int:
+    """How many runs wait, each for the next, until this one."""
+    depth = 0
+    while lender is not None and (run := state.runs.get(lender)) is not None:
+        depth, lender = depth + 1, run.lender
+    return depth
 
 
 def _nothing_to_end(subject: str, state: State, asker: Asker) -> str:

@@ -7,6 +7,7 @@ is kept up to a limit and left out beyond.
 """
 
 import asyncio
+import contextlib
 import errno
 import json
 import os
@@ -18,16 +19,18 @@ from collections import Counter
 from collections.abc import Callable
 
 from cronjob.core.request import VERSION
+from cronjob.host.directories import LONGEST_SOCKET
 
-LONGEST_PATH = 107  #: bytes (unix(7): sun_path, less its end)
 LONGEST_REQUEST = 64 * 1024  #: bytes, with the end of the line
 REQUEST_SECONDS = 10.0  #: from the connection to the end of the line
 FAREWELL_SECONDS = 30.0  #: from the end of an answer until the client has read it
 CONNECTIONS = 256  #: at once
 OF_OTHERS = 64  #: of those, by all who are neither root nor the daemon's own user
 OF_ONE = 8  #: of those, by one user
-KEPT = 16 * 1024**2  #: bytes of output that one client has not read yet
-KEPT_BY_ALL = 64 * 1024**2  #: bytes; below a sixteenth of `KEPT` a client may always have
+REQUESTS = 20  #: a second, of one user other than root; more of them wait
+AT_ONCE = 100  #: of those may come together after a time of silence
+MOST_UNREAD = 16 * 1024**2  #: bytes of output that one client has not read yet
+MOST_UNREAD_BY_ALL = 64 * 1024**2  #: bytes; a sixteenth of `MOST_UNREAD` a client may always have
 _BACKLOG = 16  #: connections accepted in one pass of the loop
 
 Respond = Callable[["Client", bytes], None]
@@ -45,6 +48,7 @@ class ControlSocket:
         self.path = path
         self.respond, self.defect = respond, defect
         self.clients: set[Client] = set()
+        self._busy: dict[int, float] = {}  #: until when (loop's time) a user's requests last
         self._bound: socket.socket | None = None
         self._server: asyncio.Server | None = None
 
@@ -53,21 +57,24 @@ class ControlSocket:
 
         The caller holds the lock of the directory, so that other daemon is dead.
         """
-        if len(os.fsencode(self.path)) > LONGEST_PATH:
-            text = f"longer than the {LONGEST_PATH} bytes that a socket's path may have"
+        if len(os.fsencode(self.path)) > LONGEST_SOCKET:
+            text = f"longer than the {LONGEST_SOCKET} bytes that a socket's path may have"
             raise OSError(errno.ENAMETOOLONG, text, self.path)
         if os.path.lexists(self.path):
             if not stat.S_ISSOCK(os.lstat(self.path).st_mode):
                 raise OSError(errno.EEXIST, "is in the way of the control socket", self.path)
             os.unlink(self.path)
         bound = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM | socket.SOCK_NONBLOCK)
+        # Root's daemon hears everybody, and looks at who it is.  A chmod would follow a link that
+        # somebody puts in its place.
+        mask = os.umask(0o111 if os.geteuid() == 0 else 0o177)
         try:
             bound.bind(self.path)
-            # Before it listens.  Root's daemon hears everybody, and looks at who it is.
-            os.chmod(self.path, 0o666 if os.geteuid() == 0 else 0o600)
         except OSError as error:
             bound.close()
             raise OSError(error.errno, error.strerror, self.path) from None
+        finally:
+            os.umask(mask)
         self._bound = bound
 
     async def listen(self) -> None:
@@ -84,7 +91,8 @@ class ControlSocket:
         if self._server is not None:
             self._server.close()
         self._bound.close()
-        os.unlink(self.path)
+        with contextlib.suppress(FileNotFoundError):  # somebody has tidied up
+            os.unlink(self.path)
         for client in list(self.clients):
             client.finish()
         waiting = [asyncio.ensure_future(client.gone.wait()) for client in self.clients]
@@ -106,9 +114,24 @@ class ControlSocket:
             return f"users other than root have {OF_OTHERS} connections already"
         return ""
 
+    def delay(self, client: "Client") -> float:
+        """Seconds until the request that `client` has made is carried out: a pace for each user.
+
+        Somebody who asks without a pause would else have all of the daemon's time, and fill the
+        journal until it leaves out what others have to say.
+        """
+        if client.privileged:
+            return 0.0
+        now = asyncio.get_running_loop().time()
+        self._busy = {uid: until for uid, until in self._busy.items() if until > now}
+        until = self._busy.get(client.uid, now)
+        # Those that gave up waiting are forgotten, or they would hold up the next for ever.
+        self._busy[client.uid] = min(until + 1 / REQUESTS, now + (AT_ONCE + OF_ONE) / REQUESTS)
+        return max(0.0, until - now - AT_ONCE / REQUESTS)
+
     def has_room(self) -> bool:
         """Whether the clients together have few bytes unread enough."""
-        return sum(client.unread for client in self.clients) < KEPT_BY_ALL
+        return sum(client.unread for client in self.clients) < MOST_UNREAD_BY_ALL
 
 
 class Client(asyncio.Protocol):
@@ -122,7 +145,7 @@ class Client(asyncio.Protocol):
         self._transport: asyncio.Transport | None = None
         self._request = bytearray()
         self._asked = False
-        self._lost = 0  # bytes of output
+        self._left_out = 0  # bytes of output
         self._limit: asyncio.TimerHandle | None = None
 
     @property
@@ -139,17 +162,17 @@ class Client(asyncio.Protocol):
 
     def tell(self, **members: object) -> None:
         """One line of the answer, after a word about what was left out before it."""
-        lost, self._lost = self._lost, 0
-        if lost:
-            self.tell(lost=lost)
+        left_out, self._left_out = self._left_out, 0
+        if left_out:
+            self.tell(left_out=left_out)
         if self._transport is not None and not self._transport.is_closing():
             line = json.dumps({"version": VERSION, **members}, separators=(",", ":"))
             self._transport.write(line.encode() + b"\n")
 
     def output(self, chunk: bytes) -> None:
         """What a command printed; left out, and counted, while the client does not read."""
-        if (self._lost and self.unread > KEPT // 2) or not self._may_have(len(chunk)):
-            self._lost += len(chunk)
+        if (self._left_out and self.unread > MOST_UNREAD // 2) or not self._may_have(len(chunk)):
+            self._left_out += len(chunk)
             return
         self.tell(output=b64encode(chunk).decode())
 
@@ -196,8 +219,7 @@ class Client(asyncio.Protocol):
             self.refuse("there is more than the one line that a request is")
         elif end:
             self._asked = True
-            self._set_limit(None)
-            self._respond(bytes(line))
+            self._respond_in(self._control.delay(self), bytes(line))
 
     def eof_received(self) -> None:
         """The client has closed: there is nothing left to say, whatever it waited for."""
@@ -212,7 +234,14 @@ class Client(asyncio.Protocol):
         self.gone.set()
         self.on_leave()
 
+    def _respond_in(self, delay: float, line: bytes) -> None:
+        if delay:
+            self._set_limit(delay, lambda: self._respond(line))
+        else:
+            self._respond(line)
+
     def _respond(self, line: bytes) -> None:
+        self._set_limit(None)
         try:
             self._control.respond(self, line)
         except Exception as error:  # one request that fails must not cost the daemon
@@ -221,7 +250,7 @@ class Client(asyncio.Protocol):
 
     def _may_have(self, size: int) -> bool:
         size = self.unread + size * 4 // 3  # as base64
-        return size <= KEPT // 16 or (size <= KEPT and self._control.has_room())
+        return size <= MOST_UNREAD // 16 or (size <= MOST_UNREAD and self._control.has_room())
 
     def _set_limit(self, seconds: float | None, end: Callable[[], None] = lambda: None) -> None:
         """Call `end` in so many seconds, in place of what was to be called before."""

@@ -167,11 +167,55 @@ def test_connections_are_counted_for_each_user_for_others_and_for_all(
     asyncio.run(scene())
 
 
+def test_requests_beyond_a_users_pace_wait_and_those_of_others_do_not(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with _listening(tmp_path / "s") as (one, _):
+
+            def delay(uid: int) -> float:
+                client = Client(one)
+                client.uid = uid
+                return one.delay(client)
+
+            delays = [delay(7) for _ in range(control.AT_ONCE + control.OF_ONE)]
+            assert set(delays[: control.AT_ONCE]) == {0.0}
+            assert 0 < delays[-2] < delays[-1]
+            assert delay(8) == delay(0) == delay(os.geteuid()) == 0.0
+            for _ in range(1000):  # that it does not wait for
+                longest = delay(7)
+            assert longest <= control.OF_ONE / control.REQUESTS
+
+    asyncio.run(scene())
+
+
+def test_a_request_that_waits_is_answered_in_its_turn_and_dropped_with_its_client(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    answered = []
+
+    def respond(client: Client, line: bytes) -> None:
+        answered.append(line)
+        _echo(client, line)
+
+    async def scene() -> None:
+        async with _listening(tmp_path / "s", respond) as (one, _):
+            monkeypatch.setattr(one, "delay", lambda _: HANG)
+            reader, writer = await asyncio.open_unix_connection(tmp_path / "s")
+            writer.write(b"gone\n")
+            await writer.drain()
+            writer.close()
+            assert not await reader.read()
+            monkeypatch.setattr(one, "delay", lambda _: 0.01)
+            assert await _ask(tmp_path / "s", b"here\n") == [{"version": 1, "line": "here"}]
+            assert answered == [b"here"]
+
+    asyncio.run(scene())
+
+
 def test_what_a_client_does_not_read_is_counted_and_left_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The client reads nothing until all was printed; what it got then is the beginning."""
-    monkeypatch.setattr(control, "KEPT", 1024**2)
+    monkeypatch.setattr(control, "MOST_UNREAD", 1024**2)
     chunk = bytes(range(256)) * 64
     total = 0
 
@@ -194,14 +238,14 @@ def test_what_a_client_does_not_read_is_counted_and_left_out(
             for _ in range(1000):
                 client.output(chunk)
                 total += len(chunk)
-                assert client.unread <= control.KEPT
+                assert client.unread <= control.MOST_UNREAD
             client.tell(end=True)
             client.finish()
             received = await asyncio.to_thread(_all_of, connection)
         lines = [json.loads(line) for line in received.splitlines()]
         output = b"".join(b64decode(line["output"]) for line in lines if "output" in line)
-        (lost,) = (line["lost"] for line in lines if "lost" in line)
-        assert len(output) + lost == total
+        (left_out,) = (line["left_out"] for line in lines if "left_out" in line)
+        assert len(output) + left_out == total
         assert "end" in lines[-1]
         assert output == (chunk * 1000)[: len(output)]
         assert len(output) >= 512 * 1024
@@ -290,3 +334,11 @@ def test_a_path_may_have_107_bytes(tmp_path: Path) -> None:
     asyncio.run(scene())
     with pytest.raises(OSError, match="longer than the 107 bytes that a socket's path may have"):
         ControlSocket(str(folder / "ss"), _echo, lambda *_: None).bind()
+
+
+def test_a_socket_that_somebody_removed_is_no_error_at_the_end(tmp_path: Path) -> None:
+    async def scene() -> None:
+        async with _listening(tmp_path / "s"):
+            (tmp_path / "s").unlink()
+
+    asyncio.run(scene())

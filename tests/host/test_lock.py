@@ -60,3 +60,16 @@ def test_a_file_in_the_place_of_a_directory_is_an_error(tmp_path: Path) -> None:
     (tmp_path / "run").write_text("")
     with pytest.raises(FileExistsError):
         prepare_directory(str(tmp_path / "run"))
+
+
+@pytest.mark.skipif(os.geteuid() != 0, reason="only root can give a directory away")
+def test_a_directory_of_another_user_is_refused(tmp_path: Path) -> None:
+    os.chown(tmp_path, 65534, 65534)
+    with pytest.raises(PermissionError, match="belongs to user 65534; allowed is one of root or"):
+        prepare_directory(str(tmp_path))
+
+
+def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path) -> None:
+    tmp_path.chmod(0o1777)
+    with pytest.raises(PermissionError, match="has mode 1777; others must not write to it"):
+        prepare_directory(str(tmp_path))

@@ -185,6 +185,14 @@ def test_an_interrupt_leaves_the_run_going_and_says_so(one: Control) -> None:
     assert one.ask("kill", row["run"])[0] == 0
 
 
+def test_output_that_cannot_be_written_is_no_status_of_the_command(one: Control) -> None:
+    with open("/dev/full", "wb") as full:
+        waiting = one.start("run", "--wait", "hello", stdout=full)
+        _, errors = waiting.communicate(timeout=HANG)
+    assert waiting.returncode == 125
+    assert errors == b"cronjob: cannot write the output: No space left on device\n"
+
+
 def test_a_reader_that_has_seen_enough_ends_the_waiting_alone(tmp_path: Path) -> None:
     command = f"yes | head -c 3000000; echo done > {tmp_path}/done"
     table = f"0 0 1 1 * name=yes log=never {USER} {command}\n"
@@ -332,10 +340,10 @@ def test_a_client_that_does_not_read_delays_nothing_and_hears_what_it_missed(
             received = _all_of(connection)
         resident = Path(f"/proc/{control.daemon.pid}/status").read_text()
         lines = [json.loads(line) for line in received.splitlines()]
-        lost = sum(line.get("lost", 0) for line in lines)
+        left_out = sum(line.get("left_out", 0) for line in lines)
         told = sum(len(line.get("output", "")) // 4 * 3 for line in lines)
-        assert 0 <= told + 2 * len(lines) - (size - lost) <= 4 * len(lines)
-        assert lost > size // 2
+        assert 0 <= told + 2 * len(lines) - (size - left_out) <= 4 * len(lines)
+        assert left_out > size // 2
         assert lines[-1]["outcome"] == "succeeded"
         (peak,) = (line.split()[1] for line in resident.splitlines() if line.startswith("VmHWM"))
         print(f"\n{size} bytes to a client that does not read: daemon's peak {peak} kB")
@@ -422,7 +430,7 @@ def _until(condition: Any) -> Any:
 # -- other users ---------------------------------------------------------------------------------
 
 
-#: After becoming `nobody`: some connections that say nothing, then a request on one more.
+#: After becoming `nobody`: some connections that say nothing, then requests on one more each.
 NOBODYS = f"""
 import contextlib, os, socket, sys
 os.setgroups([])
@@ -432,23 +440,24 @@ def connect():
     connection = socket.socket(socket.AF_UNIX)
     connection.connect(sys.argv[1])
     return connection
-silent = [connect() for _ in range(int(sys.argv[3]))]
-asking = connect()
-with contextlib.suppress(BrokenPipeError):  # it is refused before it asks
-    asking.sendall(sys.argv[2].encode() + b"\\n")
-with contextlib.suppress(ConnectionResetError):
-    while data := asking.recv(65536):
-        sys.stdout.buffer.write(data)
+silent = [connect() for _ in range(int(sys.argv[2]))]
+for line in sys.argv[3:]:
+    with connect() as asking:
+        with contextlib.suppress(BrokenPipeError):  # it is refused before it asks
+            asking.sendall(line.encode() + b"\\n")
+        with contextlib.suppress(ConnectionResetError):
+            while data := asking.recv(65536):
+                sys.stdout.buffer.write(data)
 """
 
 
 def _as_nobody(
-    control: Control, request: dict[str, Any], *, silent: int = 0
+    control: Control, *requests: dict[str, Any], silent: int = 0
 ) -> list[dict[str, Any]]:
     """What the account `nobody` is answered that has some `silent` connections."""
-    line = json.dumps({"version": 1, **request})
+    lines = [json.dumps({"version": 1, **request}) for request in requests]
     ended = subprocess.run(
-        [sys.executable, "-I", "-c", NOBODYS, control.path, line, str(silent)],
+        [sys.executable, "-I", "-c", NOBODYS, control.path, str(silent), *lines],
         capture_output=True,
         timeout=HANG,
         check=True,
@@ -500,7 +509,34 @@ def test_one_user_takes_no_more_than_eight_connections(tmp_path: Path) -> None:
         assert control.ask("run", "--wait", "quick")[0] == 0
 
 
+@ONLY_ROOT
+def test_one_user_asks_for_no_more_than_a_hundred_runs_that_are_not_over(tmp_path: Path) -> None:
+    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
+        parent.chmod(0o755)
+    entries = [f"0 0 1 1 * name=e{n} slots=0 nobody sleep 1000\n" for n in range(101)]
+    with controlled(tmp_path, "".join(entries)) as control:
+        told = _as_nobody(control, *({"verb": "run", "entry": f"e{n}"} for n in range(101)))
+        assert [line["entry"] for line in told[:-1]] == [f"e{n}" for n in range(100)]
+        assert told[-1]["error"] == "100 runs that nobody asked for are not over yet"
+        assert control.ask("run", "e100")[0] == 0
+        _as_nobody(control, {"verb": "kill", "subject": "e0"})
+        control.daemon.wait_for("e0@.*attempt 1 cancelled")
+        (row,) = _as_nobody(control, {"verb": "run", "entry": "e0"})
+        assert row["entry"] == "e0"
+
+
 # -- a command that asks -------------------------------------------------------------------------
+
+
+def test_a_command_that_asks_for_itself_without_end_is_ended(tmp_path: Path) -> None:
+    command = f'exec {" ".join(COMMAND)} run --wait --runtime "$RUNTIME" again'
+    table = f"0 0 1 1 * name=again {USER} {command}\n"
+    with controlled(tmp_path, table, "--slots", "1") as control:
+        code, output, _ = control.ask("run", "--wait", "again")
+        assert code == 125
+        assert "cronjob: 16 runs wait for one another already, the last is again@" in output
+        assert len(control.daemon.wait_for("again@.* attempt 1 failed", 16)) == 16
+        assert control.status()["slots_used"] == 0
 
 
 def test_a_command_that_waits_for_another_run_lends_it_its_slot(tmp_path: Path) -> None:
