@@ -3,19 +3,21 @@
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 
 from cronjob.core.fields import Tell
 from cronjob.core.output import LineTeller
 from cronjob.core.report import Report, output_dropped, output_line
 from cronjob.core.run import Attempt, Ending, Outcome, Run, attempt_key, ended
 from cronjob.errors import LaunchError
-from cronjob.host.environment import Account, Accounts, command_of, default_environment, sharing
+from cronjob.host.accounts import Account, Accounts
+from cronjob.host.environment import Commands, default_environment, sharing
 from cronjob.host.identity import own_name
 from cronjob.host.jobserver import Broker
 from cronjob.host.journal import Journal
 from cronjob.host.launcher import GuardedLauncher
 from cronjob.host.nativefile import open_native
-from cronjob.host.output import Follower, Listener, Output
+from cronjob.host.output import Follower, Output, Outputs
 from cronjob.host.shellprobe import need_of_shell
 from cronjob.ports import Ended, Started
 
@@ -23,7 +25,7 @@ NOT_BEGUN = Ending(error="it was ended before it was started")
 
 
 @dataclass(slots=True)
-class _Going:
+class _Launched:
     """An attempt that has been given to the launcher."""
 
     run: Run
@@ -41,11 +43,12 @@ class _Going:
 
 
 class Attempts:
-    """The attempts that are going, by key.
+    """The attempts that the launcher has, by key.
 
-    `started(attempt, pid, note)` and `ended(attempt, ending)` tell about them, `lost()` that the
-    launcher died, `defect(what, error)` of an error of ours.  All of them come from the event
-    loop, never from within a call.  `broker` lends tokens to those with `slots=auto`.
+    `started(attempt, pid, note)` and `ended(attempt, ending, pid, note)` tell about them as
+    `ports.Launcher` has it, `lost()` that the launcher died, `defect(what, error)` of an error of
+    ours.  All of them come from the event loop, never from within a call.  `broker` lends tokens
+    to those with `slots=auto`.
     """
 
     def __init__(
@@ -72,13 +75,13 @@ class Attempts:
             lost=lost,
             native=self._native.descriptor,
         )
-        self._listener: Listener | None = None
+        self._outputs: Outputs | None = None
         self._own_name = own_name()
-        self._going: dict[str, _Going] = {}
+        self._launched: dict[str, _Launched] = {}
         self._waiting: dict[str, dict[str, tuple[Run, Attempt]]] = {}  #: users being looked up
         self._lookups: set[asyncio.Task[None]] = set()
         self._followers: dict[str, list[Follower]] = {}  #: by run
-        self._defaults: dict[str, str] = {}
+        self._commands = Commands({})
 
     @property
     def survivors(self) -> tuple[int, ...]:
@@ -99,13 +102,13 @@ class Attempts:
 
     async def start(self) -> None:
         """Start the launcher.  Raises `LaunchError` when it does not get ready."""
-        self._listener = Listener()
+        self._outputs = Outputs()
         self._need_of_shell = need_of_shell()
         await self._launcher.start()
 
     def reread_defaults(self) -> None:
         """Look again at what the machine sets for everybody."""
-        self._defaults = default_environment()
+        self._commands = Commands(default_environment())
 
     def follow(self, run: str, follower: Follower) -> None:
         """Give `follower` the bytes that the run prints, beginning with its next attempt."""
@@ -138,8 +141,8 @@ class Attempts:
             if waiting.pop(key, None) is not None:
                 self._refuse(key, NOT_BEGUN)
                 return
-        if (going := self._going.get(key)) is not None:
-            going.on_purpose = True
+        if (launched := self._launched.get(key)) is not None:
+            launched.on_purpose = True
         self._launcher.end(key, grace)
 
     async def stop(self, grace: float) -> None:
@@ -169,11 +172,11 @@ class Attempts:
         """Make the pipes, and give the command to the launcher, which copies their ends."""
         if account.expired is not None:
             raise LaunchError(f"account expired: {account.name} on {account.expired}")
-        command = command_of(run, attempt, account, self._defaults)
+        command = self._commands.of(run, attempt, account)
         if self._need_of_shell:
             command = replace(command, direct=None)
         output = self._output(account, run, attempt)
-        self._going[key] = _Going(run, attempt, output)
+        self._launched[key] = _Launched(run, attempt, output)
         slots = run.entry.fields.slots
         try:
             if slots is not None and slots.auto:
@@ -186,6 +189,19 @@ class Attempts:
             self._broker.opened(key)
 
     def _output(self, account: Account, run: Run, attempt: Attempt) -> Output:
+        try:
+            return Output(
+                partial(self._teller, run, attempt),
+                run.entry.fields.log,
+                self._followers.get(run.key, []),
+                uid=account.uid,
+                gid=account.gid,
+            )
+        except OSError as error:
+            text = f"cannot make a pipe for its output: {error.strerror}"
+            raise LaunchError(text) from None
+
+    def _teller(self, run: Run, attempt: Attempt) -> LineTeller:
         blank = output_line(run, attempt, "")  # what all lines of it have in common
 
         def tell(line: str) -> None:
@@ -194,14 +210,7 @@ class Attempts:
         def dropped(lines: int, size: int) -> None:
             self._journal.tell(output_dropped(run, attempt, lines, size))
 
-        followers = self._followers.get(run.key, [])
-        log = run.entry.fields.log
-        try:
-            teller = LineTeller(tell, dropped)
-            return Output(teller, log, followers, uid=account.uid, gid=account.gid)
-        except OSError as error:
-            text = f"cannot make a pipe for its output: {error.strerror}"
-            raise LaunchError(text) from None
+        return LineTeller(tell, dropped)
 
     def _not_started(self, run: Run, error: Exception) -> Ending:
         if isinstance(error, LaunchError):
@@ -213,17 +222,22 @@ class Attempts:
         asyncio.get_running_loop().call_soon(self._on_ended, key, ending)
 
     def _on_started(self, key: str, pid: int, note: str) -> None:
-        # A quick command has spoken already; the journal hears of its start first.
+        # It may have spoken already; the journal hears of its start first.
         self._started(key, pid, note)
-        if (going := self._going.get(key)) is not None and self._listener is not None:
-            self._listener.listen(going.output)
+        if (launched := self._launched.get(key)) is not None and self._outputs is not None:
+            self._outputs.add(launched.output)
 
-    def _on_ended(self, key: str, ending: Ending) -> None:
-        going = self._going.pop(key, None)
-        if going is not None and self._listener is not None:
-            try:  # what it said comes before how it ended
-                self._listener.finish(going.output, going.failed(ending))
+    def _on_ended(self, key: str, ending: Ending, pid: int | None = None, note: str = "") -> None:
+        launched = self._launched.pop(key, None)
+        if launched is not None and self._outputs is not None:
+            try:  # what it said comes after its start, and before how it ended
+                if pid is not None:
+                    launched.output.drain()
+                    if launched.output.used:
+                        self._started(key, pid, note)
+                        pid, note = None, ""
+                self._outputs.finish(launched.output, launched.failed(ending))
             except Exception as error:
                 self._defect(f"cannot read the output of {key}", error)
         self._broker.close(key)
-        self._ended(key, ending)
+        self._ended(key, ending, pid, note)

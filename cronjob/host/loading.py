@@ -11,9 +11,9 @@ from cronjob.core.report import Priority, Report, refused
 from cronjob.core.source import Source
 from cronjob.core.zone import forget_zones, zone_name
 from cronjob.errors import ConfigError, LaunchError, printable
+from cronjob.host.accounts import Accounts
 from cronjob.host.clock import system_zone
 from cronjob.host.cronlock import RunningCron, running_cron
-from cronjob.host.environment import Accounts
 from cronjob.host.identity import host_identity, own_name
 from cronjob.host.journal import Journal, NewsJournal
 from cronjob.host.origin import Origin
@@ -49,6 +49,7 @@ class Loader:
         self._files = TableFiles(os.geteuid(), host_identity())
         self._watcher = Watcher(changed)
         self._candidates: tuple[Candidate, ...] = ()
+        self._config_refused = False
         self._cron: RunningCron | None = None
         self._refused: set[str] = set()  #: the paths that could not be read
         self._zone_name = ""  #: of the machine
@@ -120,13 +121,18 @@ class Loader:
     def _read_config(self) -> Config:
         """The configuration; a bad one leaves that which is in effect."""
         try:
-            return self._origin.read_config()
+            config = self._origin.read_config()
         except ConfigError as error:
+            self._config_refused = True
             for problem in error.problems:
                 text = f"{problem}; the last good configuration stays in effect"
                 self._say_once(Priority.ERROR, "config", text)
             self.unsettled |= error.passing
             return self.config
+        if self._config_refused:
+            self._config_refused = False
+            self._tell(Priority.NOTICE, "config", f"{self._origin.config}: it can be used again")
+        return config
 
     async def _read(self, sources: tuple[Source, ...], zone: tzinfo, anew: bool) -> Reading:
         # In threads, since many files or a long table must not delay what is due.

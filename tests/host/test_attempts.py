@@ -16,10 +16,10 @@ from cronjob.core.report import Report
 from cronjob.core.run import Ending, Run, attempt_key
 from cronjob.core.state import State
 from cronjob.core.table import parse_table
-from cronjob.host import environment
+from cronjob.host import accounts
+from cronjob.host.accounts import Account, Accounts, find_account
 from cronjob.host.attempts import Attempts
 from cronjob.host.clock import SystemClock
-from cronjob.host.environment import Account, Accounts, find_account
 from cronjob.host.jobserver import Broker
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
@@ -44,19 +44,28 @@ class Machine:
     def __init__(self) -> None:
         self.told: list[Report] = []
         self.endings: dict[str, Ending] = {}
+        self.order: list[str] = []
         self.defects: list[str] = []
         self.attempts = Attempts(
             self,
             Accounts(),
             broker=Broker(print, print, print),
-            started=lambda *_: None,
-            ended=self.endings.__setitem__,
+            started=self._started,
+            ended=self._ended,
             lost=lambda: None,
             defect=lambda what, error: self.defects.append(f"{what}: {error}"),
         )
 
+    def _started(self, *_: object) -> None:
+        self.order.append("started")
+
+    def _ended(self, key: str, ending: Ending, pid: int | None = None, *_: object) -> None:
+        self.order.append("ended" if pid is None else "started and ended")
+        self.endings[key] = ending
+
     def tell(self, report: Report) -> None:
         self.told.append(report)
+        self.order.append("told")
 
     @property
     def lines(self) -> list[str]:
@@ -114,6 +123,26 @@ def test_the_output_is_told_before_the_end_as_the_entry_says(line: str, lines: l
     }
 
 
+@pytest.mark.parametrize(
+    ("line", "order"),
+    [
+        ("true", ["started and ended"]),
+        ("echo one", ["started", "told", "ended"]),
+        ("sleep 0.2; echo one", ["started", "told", "ended"]),
+    ],
+)
+def test_a_start_is_told_before_the_output_and_with_the_end_when_there_is_none(
+    line: str, order: list[str]
+) -> None:
+    (wish,) = wishes(f"{ME} {line}")
+
+    async def scenario(machine: Machine) -> None:
+        await machine.ending(machine.launch(wish))
+        assert machine.order == order
+
+    with_machine(scenario)
+
+
 def test_an_attempt_that_is_ended_has_failed_whatever_its_exit_status() -> None:
     (wish,) = wishes(f"log=failure {ME} trap 'exit 0' TERM; echo ready; sleep 60 & wait")
 
@@ -131,7 +160,7 @@ def test_an_attempt_that_is_ended_has_failed_whatever_its_exit_status() -> None:
 
 def test_a_follower_gets_the_bytes_of_all_attempts_of_its_run_and_of_no_other() -> None:
     first, other = wishes(f"{ME} printf 'x\\377'", f"{ME} echo other")
-    again = replace(first, attempt=replace(first.attempt, number=2))
+    again = replace(first, attempt=first.attempt._replace(number=2))
     heard: list[bytes] = []
 
     async def scenario(machine: Machine) -> None:
@@ -139,7 +168,7 @@ def test_a_follower_gets_the_bytes_of_all_attempts_of_its_run_and_of_no_other() 
         for wish in (first, other, again):
             await machine.ending(machine.launch(wish))
         machine.attempts.unfollow(first.run.key, heard.append)
-        third = replace(first, attempt=replace(first.attempt, number=3))
+        third = replace(first, attempt=first.attempt._replace(number=3))
         await machine.ending(machine.launch(third))
 
     with_machine(scenario)
@@ -155,7 +184,7 @@ def test_a_burst_is_launched_when_its_account_is_known_and_the_next_one_at_once(
         asked.append(name)
         return find_account(name)
 
-    monkeypatch.setattr(environment, "find_account", find)
+    monkeypatch.setattr(accounts, "find_account", find)
     burst = wishes(*[f"{ME} true"] * 10)
 
     async def scenario(machine: Machine) -> None:
@@ -179,7 +208,7 @@ def test_an_account_may_not_be_fit_for_a_command(
     account: dict[str, Any], error: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     known = replace(find_account(ME), name="ann", **account)
-    monkeypatch.setattr(environment, "find_account", lambda _: known)
+    monkeypatch.setattr(accounts, "find_account", lambda _: known)
     (wish,) = wishes("ann true")
 
     async def scenario(machine: Machine) -> None:
@@ -222,7 +251,7 @@ def test_a_thousand_attempts_leave_no_descriptor() -> None:
 
 
 def _numbered(wish: Launch, number: int) -> Launch:
-    return replace(wish, attempt=replace(wish.attempt, number=number))
+    return replace(wish, attempt=wish.attempt._replace(number=number))
 
 
 def test_a_command_finds_its_jobserver_only_where_the_entry_shares_the_pool() -> None:
@@ -244,4 +273,4 @@ def test_a_command_finds_its_jobserver_only_where_the_entry_shares_the_pool() ->
 
 
 def _with_environment(run: Run, settings: dict[str, str]) -> Run:
-    return replace(run, entry=replace(run.entry, environment=settings))
+    return run._replace(entry=replace(run.entry, environment=settings))

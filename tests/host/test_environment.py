@@ -1,9 +1,3 @@
-import asyncio
-import os
-import pwd
-import threading
-from collections.abc import Callable
-from datetime import date
 from pathlib import Path
 
 import pytest
@@ -12,17 +6,9 @@ from cronjob.core.engine import step
 from cronjob.core.events import Launch, Loaded
 from cronjob.core.state import State
 from cronjob.core.table import parse_table
-from cronjob.errors import LaunchError
-from cronjob.host import environment
+from cronjob.host.accounts import Account
 from cronjob.host.clock import SystemClock
-from cronjob.host.environment import (
-    Account,
-    Accounts,
-    command_of,
-    default_environment,
-    expiry_of,
-    find_account,
-)
+from cronjob.host.environment import Commands, default_environment
 from cronjob.ports import Command
 
 ANN = Account("ann", 1000, 1001, (1001, 27), "/home/ann")
@@ -34,7 +20,7 @@ def command(table: str, **defaults: str) -> Command:
     event = Loaded(moment=SystemClock().moment(), entries={"job": entry}, reboot=True)
     _, effects = step(State(slots=1), event)
     (launch,) = (effect for effect in effects if isinstance(effect, Launch))
-    return command_of(launch.run, launch.attempt, ANN, defaults)
+    return Commands(defaults).of(launch.run, launch.attempt, ANN)
 
 
 def test_a_command_sees_what_cron_gives_and_who_it_is() -> None:
@@ -150,88 +136,3 @@ def test_a_shell_is_left_out_only_where_nobody_would_notice(
     table: str, direct: tuple[str, ...] | None
 ) -> None:
     assert command(table).direct == direct
-
-
-@pytest.mark.parametrize(
-    ("line", "expiry"),
-    [
-        ("ann:*:19000:0:99999:7:::\n", None),
-        ("ann:*:19000:0:99999:7::0:\n", date(1970, 1, 1)),
-        ("anna:*:1:0:9:7::1:\nann:*:19000:0:99999:7::20000:\n", date(2024, 10, 4)),
-        ("ann:*:19000:0:99999:7::never:\n", None),
-        ("ann:*:19000\n", None),
-        ("ann:*:19000:0:99999:7::99999999999:\n", None),
-        ("", None),
-    ],
-)
-def test_a_local_account_expires_on_the_day_that_shadow_says(
-    line: str, expiry: date | None, tmp_path: Path
-) -> None:
-    (tmp_path / "shadow").write_text(line)
-    assert expiry_of("ann", str(tmp_path / "shadow")) == expiry
-
-
-@pytest.mark.parametrize(("day", "expired"), [(1, date(1970, 1, 2)), (1_000_000, None)])
-def test_an_account_is_not_used_after_its_expiry(
-    day: int, expired: date | None, tmp_path: Path
-) -> None:
-    me = pwd.getpwuid(os.geteuid()).pw_name
-    (tmp_path / "etc").mkdir()
-    (tmp_path / "etc/shadow").write_text(f"{me}:*:::::: {day}:\n".replace(" ", ""))
-    assert find_account(me, str(tmp_path)).expired == expired
-
-
-def test_an_account_is_all_numbers() -> None:
-    me = pwd.getpwuid(os.geteuid())
-    account = asyncio.run(Accounts().get(me.pw_name))
-    assert (account.uid, account.gid) == (me.pw_uid, me.pw_gid)
-    assert me.pw_gid in account.groups
-
-
-@pytest.mark.parametrize("name", ["no-such-user-here", "nul\0byte", ""])
-def test_an_unknown_user_is_said_by_name(name: str) -> None:
-    with pytest.raises(LaunchError, match=r"^unknown user"):
-        asyncio.run(Accounts().get(name))
-
-
-def _asked(monkeypatch: pytest.MonkeyPatch, answer: Callable[[str], Account]) -> None:
-    monkeypatch.setattr(environment, "find_account", answer)
-
-
-def test_a_burst_asks_the_name_service_once_per_user(monkeypatch: pytest.MonkeyPatch) -> None:
-    asked: list[str] = []
-
-    def answer(name: str) -> Account:
-        asked.append(name)
-        return ANN
-
-    async def burst() -> None:
-        accounts = Accounts()
-        await asyncio.gather(*(accounts.get(name) for name in ("ann", "bob") for _ in range(50)))
-
-    _asked(monkeypatch, answer)
-    asyncio.run(burst())
-    assert sorted(asked) == ["ann", "bob"]
-
-
-def test_a_name_service_that_hangs_costs_its_limit_and_nothing_else(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    hang = threading.Event()
-
-    def answer(name: str) -> Account:
-        if name == "slow":
-            hang.wait(60)
-        return ANN
-
-    async def both() -> None:
-        accounts = Accounts()
-        slow = asyncio.create_task(accounts.get("slow"))
-        assert await accounts.get("ann") is ANN
-        with pytest.raises(LaunchError, match=r'^no answer about user "slow" within'):
-            await slow
-        hang.set()
-
-    _asked(monkeypatch, answer)
-    monkeypatch.setattr(environment, "LOOKUP_SECONDS", 0.2)
-    asyncio.run(both())
