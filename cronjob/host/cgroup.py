@@ -87,6 +87,15 @@ def kill_group(group: str) -> None:
         _write(f"{group}/cgroup.kill", "1")
 
 
+def remove_abandoned(directory: str) -> None:
+    """Remove the groups in `directory` that a guardian before left, where nothing lives."""
+    with contextlib.suppress(OSError):
+        with os.scandir(directory) as listing:
+            abandoned = [entry.path for entry in listing if entry.is_dir()]
+        for group in abandoned:
+            _remove(group)
+
+
 class AttemptGroup:
     """The group of one attempt: nothing that it forks gets out of it."""
 
@@ -108,39 +117,49 @@ class AttemptGroup:
 
     def members(self) -> list[Process]:
         """The live processes in here and in groups that the command made below."""
-        files = (f"{directory}/cgroup.procs" for directory in self._directories())
+        files = (f"{directory}/cgroup.procs" for directory in _directories(self.path))
         found = (read_process(int(pid)) for file in files for pid in _lines(file))
         return [process for process in found if process is not None and process.live]
-
-    def _directories(self) -> Iterator[str]:
-        """This one and those below, the deepest first."""
-        for directory, _, _ in os.walk(self.path, topdown=False):
-            yield directory
 
     def kill(self) -> None:
         """SIGKILL to all in one stroke, also to those that are just being forked."""
         kill_group(self.path)
 
     def usage(self) -> dict[str, float]:
-        """CPU seconds of all that ran in here, and the most memory in bytes where it is known."""
+        """CPU seconds of all that ran in here; where they are known, the most memory in bytes, and
+        how many processes the kernel ended for want of it.
+        """
         lines = [line.split() for line in _lines(f"{self.path}/cpu.stat")]
         times = {words[0]: int(words[1]) / 1e6 for words in lines if len(words) == 2}
         keys = {"user": "user_usec", "system": "system_usec"}
         usage = {name: times[key] for name, key in keys.items() if key in times}
         if peak := _lines(f"{self.path}/memory.peak"):
             usage["maxrss"] = int(peak[0])
+        events = dict(line.split() for line in _lines(f"{self.path}/memory.events"))
+        if killed := int(events.get("oom_kill", 0)):
+            usage["oom"] = killed
         return usage
 
     def remove(self) -> bool:
         """Whether it is gone; it stays while a process is in it."""
-        try:
-            for directory in self._directories():
-                os.rmdir(directory)
-        except FileNotFoundError:
-            return True
-        except OSError:
-            return False
+        return _remove(self.path)
+
+
+def _directories(group: str) -> Iterator[str]:
+    """This one and those below, the deepest first."""
+    for directory, _, _ in os.walk(group, topdown=False):
+        yield directory
+
+
+def _remove(group: str) -> bool:
+    try:
+        for directory in _directories(group):
+            os.rmdir(directory)
+    except FileNotFoundError:
         return True
+    except OSError:
+        return False
+    return True
 
 
 def _lines(path: str) -> list[str]:

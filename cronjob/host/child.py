@@ -6,10 +6,9 @@ import errno
 import fcntl
 import os
 import resource
-import signal
 
 from cronjob.host.channel import encoded
-from cronjob.host.processes import PR_SET_PDEATHSIG, prctl, unblock_signals
+from cronjob.host.processes import ask_for_death_signal, unblock_signals
 
 TYPE_CHECKING = False  # typing itself is not worth its memory in the guardian
 if TYPE_CHECKING:
@@ -86,7 +85,7 @@ class Becoming:
         for kind, soft, hard in self.own_limits:
             yield "set its limits", resource.setrlimit, (kind, (soft, hard))
         yield "enter a directory", self.enter, (encoded(self.cwd),)
-        yield "ask for the death signal", prctl, (PR_SET_PDEATHSIG, signal.SIGKILL)
+        yield "ask for the death signal", ask_for_death_signal, ()
         yield "ask for the death signal", self.leave_without_parent, ()
         # Only now: a TERM that came on the way was kept and ends the command, not lost.
         yield "set the signals", unblock_signals, ()

@@ -8,29 +8,21 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import gc
 import os
 import select
 import signal
-import socket
 import sys
 import time
+from collections import deque
 from functools import partial
 
 from cronjob.host import native
+from cronjob.host.belonging import Attempt, Orphans
 from cronjob.host.cgroup import AttemptGroup, kill_group
 from cronjob.host.channel import Channel, close_all
-from cronjob.host.child import PROVEN, Becoming, reason, self_test
-from cronjob.host.isolation import isolate
-from cronjob.host.processes import (
-    PR_SET_CHILD_SUBREAPER,
-    child_listing,
-    child_signals,
-    prctl,
-    send_signal,
-    walk,
-)
-from cronjob.host.sweep import KILL_SECONDS, WALK_SECONDS, Attempt, Sweep
+from cronjob.host.child import Becoming, reason
+from cronjob.host.processes import child_listing, child_signals, send_signal, walk
+from cronjob.host.sweep import KILL_SECONDS, WALK_SECONDS, Sweep
 
 TYPE_CHECKING = False  # typing itself is not worth its memory in the guardian
 if TYPE_CHECKING:
@@ -39,6 +31,7 @@ if TYPE_CHECKING:
     from cronjob.host.channel import Message
     from cronjob.host.processes import Process
 
+QUICK_SECONDS = 0.02  #: the start of an attempt that ends sooner is told with its end
 RESERVED_DESCRIPTORS = 8  #: kept free, so that a full table never stops a walk over /proc
 
 
@@ -56,10 +49,12 @@ class Guardian:
         self.grouped = 0  #: cgroups made so far: their names
         self.emptying: list[AttemptGroup] = []  #: of ended attempts that left processes behind
         self.epoll = select.epoll()
-        self.reports: dict[int, tuple[Attempt, Becoming]] = {}  #: by descriptor, until exec
+        self.reports: dict[int, tuple[Attempt, Becoming]] = {}  #: by descriptor, until read
+        self.young: deque[tuple[float, Attempt]] = deque()  #: when to look for its exec
         self.prepared: list[tuple[Attempt, Becoming, list[int]]] = []  #: launches, up to the fork
         self.attempts: dict[str, Attempt] = {}
         self.by_pid: dict[int, Attempt] = {}  #: attempts whose first process is not reaped
+        self.orphans = Orphans()
         self.sweeps: list[Sweep] = []
         self.stopping: Sweep | None = None
         self.finished = False
@@ -82,9 +77,7 @@ class Guardian:
             if room != self.room:
                 self.room = room
                 self.epoll.modify(stream, select.EPOLLIN | select.EPOLLRDHUP | room)
-            now = time.monotonic()
-            due = min((max(sweep.due - now, 0.0) for sweep in self.sweeps), default=None)
-            for descriptor, events in self.epoll.poll(due):
+            for descriptor, events in self.epoll.poll(self.patience()):
                 if descriptor == self.children:
                     self.child_ended()
                 elif descriptor != stream:
@@ -92,8 +85,16 @@ class Guardian:
                 elif events & gone or not self.listen():
                     return self.perish()  # what it still asked for is not begun any more
             self.step_sweeps()
+            self.look_at_young()
             self.channel.flush()  # all that this pass had to say, in one go
         return None
+
+    def patience(self) -> float | None:
+        """Seconds until something is due; None when nothing is."""
+        dues = [sweep.due for sweep in self.sweeps]
+        if self.young:
+            dues.append(self.young[0][0])
+        return max(min(dues) - time.monotonic(), 0.0) if dues else None
 
     def perish(self) -> None:
         """The daemon is gone: KILL all that is below, until wait says that nothing is left."""
@@ -186,7 +187,7 @@ class Guardian:
                 continue
             self.attempts[attempt.name] = self.by_pid[attempt.pid] = attempt
             self.reports[attempt.report] = (attempt, becoming)
-            self.epoll.register(attempt.report, select.EPOLLIN)
+            self.young.append((time.monotonic() + QUICK_SECONDS, attempt))
 
     def start(self, attempt: Attempt, becoming: Becoming, highest: int) -> str:
         """Start the first process of an attempt; how its exec went is told by a pipe.
@@ -217,11 +218,27 @@ class Guardian:
         path = f"{self.groups}/{os.getpid()}.{self.grouped}"
         return AttemptGroup(path, job.get("group") or {})
 
+    def look_at_young(self) -> None:
+        """Those that are not quick: tell their start, or wait for it."""
+        now = time.monotonic()
+        while self.young and self.young[0][0] <= now:
+            _, attempt = self.young.popleft()
+            if attempt.report >= 0:
+                self.reported(attempt.report)
+            if attempt.report >= 0:
+                self.epoll.register(attempt.report, select.EPOLLIN)
+
     def reported(self, descriptor: int) -> None:
         """A child said something, or is done with its exec."""
-        attempt, becoming = self.reports.get(descriptor, (None, None))
-        if attempt is not None and becoming is not None:
-            self.guard(partial(self.read_report, attempt, becoming), attempt)
+        if descriptor in self.reports:
+            attempt, becoming = self.reports[descriptor]
+            self.guard(partial(self.tell_start, attempt, becoming), attempt)
+
+    def tell_start(self, attempt: Attempt, becoming: Becoming) -> None:
+        self.read_report(attempt, becoming)
+        if attempt.report < 0 and not attempt.error:
+            attempt.told = True
+            self.tell("started", attempt.name, pid=attempt.pid, note=attempt.note)
 
     def read_report(self, attempt: Attempt, becoming: Becoming) -> None:
         """What the child says before its exec; the end of it means that exec is done."""
@@ -233,14 +250,13 @@ class Guardian:
         self.close_report(attempt)
         said = [record.decode() for record in native.in_words(attempt.said, becoming).split(b"\0")]
         attempt.error = "".join(text[1:] for text in said if text.startswith("E"))
-        note = "".join(text[1:] for text in said if text.startswith("N"))
-        if not attempt.error:
-            self.tell("started", attempt.name, pid=attempt.pid, note=note)
+        attempt.note = "".join(text[1:] for text in said if text.startswith("N"))
 
     def close_report(self, attempt: Attempt) -> None:
         if self.reports.pop(attempt.report, None):
             # Closed alone it would stay: children that are on their way to exec have copies.
-            self.epoll.unregister(attempt.report)
+            with contextlib.suppress(FileNotFoundError):  # it was quick
+                self.epoll.unregister(attempt.report)
             os.close(attempt.report)
         attempt.report = -1
 
@@ -267,25 +283,24 @@ class Guardian:
                 break
             if pid == 0:
                 break
+            self.orphans.reaped(pid)
             if attempt := self.by_pid.pop(pid, None):
-                attempt.status = status
                 # maxrss is never below the guardian's own: the kernel counts what was before exec.
-                attempt.usage = {
-                    "user": usage.ru_utime,
-                    "system": usage.ru_stime,
-                    "maxrss": usage.ru_maxrss * 1024,
-                }
+                used = {"user": usage.ru_utime, "system": usage.ru_stime}
+                attempt.end(status, used | {"maxrss": usage.ru_maxrss * 1024})
                 ended.append(attempt)
-        orphans = bool(ended) and self.has_orphans()
+        if ended:
+            self.look_at_orphans()
         for attempt in ended:
-            self.guard(partial(self.settle, attempt, orphans=orphans), attempt)
+            self.guard(partial(self.settle, attempt), attempt)
         self.emptying = [group for group in self.emptying if not group.remove()]
 
-    def has_orphans(self) -> bool:
-        """Whether any process outlives its attempt; to look closer is dear."""
-        return not self.by_pid.keys() >= set(child_listing()(os.getpid()))
+    def look_at_orphans(self) -> None:
+        with contextlib.suppress(OSError):  # no descriptor to look with: a stop finds them
+            children = set(child_listing()(os.getpid()))
+            self.orphans.look(children - self.by_pid.keys(), self.attempts.values())
 
-    def settle(self, attempt: Attempt, *, orphans: bool = True) -> None:
+    def settle(self, attempt: Attempt) -> None:
         """Report the end of `attempt` once its first process, and a wished end, are over."""
         if attempt.status is None or attempt.sweep in self.sweeps:
             return
@@ -293,7 +308,10 @@ class Guardian:
             self.read_report(*self.reports[attempt.report])
         if attempt.group is not None:
             attempt.usage |= attempt.group.usage()
-        left = self.tree(attempt) if self.dismiss_group(attempt) or orphans else []
+        crowded = self.dismiss_group(attempt) or self.orphans.may_be_of(attempt)
+        left: list[Process] = []
+        with contextlib.suppress(OSError):  # as above: what is known of its end is told
+            left = self.tree(attempt) if crowded else []
         self.finish(attempt, left, [process.pid for process in left] if attempt.sweep else [])
 
     def dismiss_group(self, attempt: Attempt) -> bool:
@@ -307,6 +325,8 @@ class Guardian:
         self.forget(attempt)
         status = None if attempt.error else attempt.status
         ending = {"status": status, "error": attempt.error, **attempt.usage, "left": len(left)}
+        if not attempt.told and not attempt.error:
+            ending |= {"pid": attempt.pid, "note": attempt.note}
         self.tell("ended", attempt.name, **ending, survivors=survivors)
 
     def forget(self, attempt: Attempt) -> None:
@@ -326,7 +346,9 @@ class Guardian:
         self.tell("ended", name, status=None, error=text)
 
     def tree(self, attempt: Attempt) -> list[Process]:
-        return attempt.tree(self.by_pid.keys() - {attempt.pid})
+        """Its live processes; another's first one may have got the pid of its own first one."""
+        first = {pid for pid, other in self.by_pid.items() if other is not attempt}
+        return attempt.tree(first | self.orphans.of_others(attempt))
 
     def end(self, message: Message, _: list[int]) -> None:
         """End the tree of one attempt; an unknown one has ended already."""
@@ -370,19 +392,3 @@ class Guardian:
         survivors = [process.pid for process in self.everything()]
         self.channel.queue({"op": "stopped", "survivors": survivors})
         self.finished = True
-
-
-def main(stream: int, program: int = -1, groups: str = "") -> int:
-    """Exit status: 0 after a stop or the end of the daemon, 1 when it is not safe to start."""
-    isolate({stream, program} - {-1})
-    channel = Channel(socket.socket(fileno=stream))
-    prctl(PR_SET_CHILD_SUBREAPER, 1)
-    said = self_test() if os.geteuid() == 0 else PROVEN
-    if said != PROVEN:
-        channel.send({"op": "refused", "error": said})
-        return 1
-    guardian = Guardian(channel, program, groups)
-    gc.freeze()  # a collection would touch, and so copy, every page after every fork
-    channel.send({"op": "ready"})
-    guardian.run()
-    return 0

@@ -115,7 +115,8 @@ def spawn(stream: socket.socket, native: int = -1, groups: str = "") -> tuple[in
     pid = os.posix_spawn(
         sys.executable,
         argv,
-        {"LC_ALL": "C.UTF-8", **kept},
+        # What the dynamic linker put off would be done by each child anew, after its fork.
+        {"LC_ALL": "C.UTF-8", "LD_BIND_NOW": "1", **kept},
         file_actions=[
             (os.POSIX_SPAWN_OPEN, 0, os.devnull, os.O_RDONLY, 0),
             (os.POSIX_SPAWN_OPEN, 1, os.devnull, os.O_WRONLY, 0),

@@ -264,11 +264,16 @@ class GuardedLauncher:
             request.close()
             self._refuse(request.attempt, error)
 
-    def _finish(self, attempt: str, ending: Ending) -> None:
+    def _finish(self, attempt: str, ending: Ending, pid: int | None = None, note: str = "") -> None:
         if attempt in self._flying:
             del self._flying[attempt]
+            note = "" if pid is None else self._noted(attempt, note)
             self._notes.pop(attempt, None)
-            self._ended(attempt, ending)
+            self._ended(attempt, ending, pid, note)
+
+    def _noted(self, attempt: str, note: str) -> str:
+        """The guardian's note with our own."""
+        return "; ".join(filter(None, (self._notes.pop(attempt, ""), note)))
 
     def _hear(self, message: Message) -> None:
         self._handlers[message["op"]](message)
@@ -289,8 +294,7 @@ class GuardedLauncher:
 
     def _on_started(self, message: Message) -> None:
         if (attempt := message["id"]) in self._flying:
-            notes = (self._notes.pop(attempt, ""), message["note"])
-            self._started(attempt, message["pid"], "; ".join(filter(None, notes)))
+            self._started(attempt, message["pid"], self._noted(attempt, message["note"]))
 
     def _on_ended(self, message: Message) -> None:
         ending = Ending(
@@ -301,9 +305,10 @@ class GuardedLauncher:
             system_seconds=message.get("system", 0.0),
             max_rss=message.get("maxrss", 0),
             left_behind=message.get("left", 0),
+            out_of_memory="oom" in message,
             survivors=tuple(message.get("survivors", ())),
         )
-        self._finish(message["id"], ending)
+        self._finish(message["id"], ending, message.get("pid"), message.get("note", ""))
 
     def _on_stopped(self, message: Message) -> None:
         self.survivors = tuple(message["survivors"])
@@ -318,6 +323,8 @@ class GuardedLauncher:
             return
         self._guardian = None
         if not self._stopped:
+            with contextlib.suppress(OSError):
+                self._strike()  # before anything else: what it was the parent of may run on
             self._recovery = asyncio.get_running_loop().create_task(self._recover())
 
     async def _recover(self) -> None:
@@ -349,16 +356,21 @@ class GuardedLauncher:
         limit = loop.time() + KILL_SECONDS
         orphans: list[Process] = []
         while loop.time() < limit:
-            if self._limits.attempts:
-                kill_group(self._limits.attempts)
             with contextlib.suppress(OSError):  # no descriptor for a walk: soon again
-                orphans = self._orphans()
+                orphans = self._strike()
                 if not orphans:
                     return
-                for process in orphans:
-                    processes.send_signal(process, signal.SIGKILL)
             await asyncio.sleep(WALK_SECONDS)
         self._await_orphans(orphans)
+
+    def _strike(self) -> list[Process]:
+        """SIGKILL to what a guardian left; what that was.  Raises `OSError` for a failed walk."""
+        if self._limits.attempts:
+            kill_group(self._limits.attempts)
+        orphans = self._orphans()
+        for process in orphans:
+            processes.send_signal(process, signal.SIGKILL)
+        return orphans
 
     def _orphans(self) -> list[Process]:
         """What a guardian left, after reaping what is dead of it."""

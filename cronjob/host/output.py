@@ -13,7 +13,7 @@ CHUNK = 64 * 1024  #: bytes of one read, and of a pipe that nobody made larger
 DRAIN_READS = 17  #: a pipe holds 1 MiB at most; who fills it meanwhile is not waited for
 READS_A_TURN = 4  #: of all outputs together, before the daemon looks at anything else
 LINES_A_TURN = 100  #: told of one output before the next one gets its turn
-QUIET_SECONDS = 0.02  #: a command that ends sooner is read once, at its end
+RETRY_SECONDS = 0.02  #: until an output that found no memory to be watched is tried again
 
 Follower = Callable[[bytes], None]
 
@@ -21,18 +21,28 @@ Follower = Callable[[bytes], None]
 class Output:
     """What one attempt prints: one pipe for both streams, so that their order is that of writing.
 
-    `log` decides what the teller gets: all of it as it comes, or what was kept once the attempt
-    has failed, or nothing.  Followers get the bytes as they come, whatever `log` is; the list is
-    the caller's, who may change it.
+    `log` decides what is told: all of it as it comes, or what was kept once the attempt has
+    failed, or nothing; `teller` makes what tells it.  Followers get the bytes as they come,
+    whatever `log` is; the list is the caller's, who may change it.
     """
 
     def __init__(
-        self, teller: LineTeller, log: Tell, followers: list[Follower], *, uid: int, gid: int
+        self,
+        teller: Callable[[], LineTeller],
+        log: Tell,
+        followers: list[Follower],
+        *,
+        uid: int,
+        gid: int,
     ) -> None:
-        self._teller = teller if log is Tell.ALWAYS else None
-        self._on_failure = teller if log is Tell.FAILURE else None
+        self._make_teller = teller
+        self._log = log
         self._followers = followers
-        self._keeper: Keeper | None = Keeper()  #: None after the end
+        self._telling = log is Tell.ALWAYS
+        self._over = False  #: the attempt has ended
+        # Most commands print nothing: these are made at the first byte.
+        self._teller: LineTeller | None = None
+        self._keeper: Keeper | None = None
         self.descriptor, self.write_end = os.pipe2(os.O_CLOEXEC)
         try:
             os.set_blocking(self.descriptor, False)
@@ -47,6 +57,11 @@ class Output:
     def open(self) -> bool:
         """Whether more may be read."""
         return self.descriptor >= 0
+
+    @property
+    def used(self) -> bool:
+        """Whether anything has been read until the end of the attempt."""
+        return self._keeper is not None
 
     def launched(self) -> None:
         """The launcher has its own copy of the write end; ours would hide the end of file."""
@@ -64,19 +79,28 @@ class Output:
             os.close(self.descriptor)
             self.descriptor = -1
             return False
-        if self._keeper is not None:
+        if not self._over:
+            self._keeper = self._keeper or Keeper()
             self._keeper.add(data)
-        if self._teller is not None:
-            self._teller.add(data)
+        if self._telling:
+            self._add(data)
         for follower in tuple(self._followers):
             follower(data)
         return True
 
+    def drain(self) -> None:
+        """Read what is there."""
+        reads = 0
+        while self.open and reads < DRAIN_READS and self.read():
+            reads += 1
+
     def tell(self, now: float) -> bool:
         """Tell some of what has been read; whether complete lines are left."""
-        if self._teller is None or self._teller.advance(now, LINES_A_TURN):
-            return self._teller is not None
-        if self._keeper is None and not self.open:
+        if self._teller is None:
+            return False
+        if self._teller.advance(now, LINES_A_TURN):
+            return True
+        if self._over and not self.open:
             self._teller.finish(now)  # what a background process said last
         return False
 
@@ -85,22 +109,25 @@ class Output:
 
         A background process may hold the pipe open for longer; it is heard, but not kept.
         """
-        reads = 0
-        while self.open and reads < DRAIN_READS and self.read():
-            reads += 1
+        self.drain()
         kept = self._keeper.kept() if self._keeper is not None else Kept()
-        self._keeper = None
-        if self._on_failure is not None and failed:
-            self._teller = self._on_failure
+        self._over, self._keeper = True, None
+        if failed and self._log is Tell.FAILURE:
+            self._telling = True
             for line in kept.lines():
-                self._teller.add(line + b"\n")
+                self._add(line + b"\n")
         if self._teller is not None:
             self._teller.finish(now)
         return kept
 
+    def _add(self, data: bytes) -> None:
+        if self._teller is None:
+            self._teller = self._make_teller()
+        self._teller.add(data)
 
-class Listener:
-    """Reads all outputs in turns, so that no flood delays what else is due.
+
+class Outputs:
+    """All outputs that are open, read in turns, so that no flood delays what else is due.
 
     They are in an epoll of their own, which is itself watched by the loop: to add a pipe there
     costs a seventh of `add_reader`, and the kernel hands out those that are readable in turn.
@@ -109,37 +136,30 @@ class Listener:
     def __init__(self) -> None:
         self._loop = asyncio.get_running_loop()
         self._epoll = select.epoll()
-        self._fresh: list[Output] = []  #: not in the epoll yet: most commands are quick
         self._outputs: dict[int, Output] = {}  #: in the epoll, by descriptor
         self._behind: dict[Output, None] = {}  #: read, but not told yet
         self._loop.add_reader(self._epoll, self._turn)
 
-    def listen(self, output: Output) -> None:
+    def add(self, output: Output) -> None:
         """Read this one too from now on, as long as it is open."""
-        if not self._fresh:
-            self._loop.call_later(QUIET_SECONDS, self._take_in)
-        self._fresh.append(output)
+        if not output.open or self._outputs.get(output.descriptor) is output:
+            return
+        try:
+            self._epoll.register(output.descriptor, select.EPOLLIN)
+        except OSError:  # no memory for it
+            self._loop.call_later(RETRY_SECONDS, self.add, output)
+        else:
+            self._outputs[output.descriptor] = output
 
     def finish(self, output: Output, failed: bool) -> Kept:
         """Its attempt is over; what is told of it is told before this returns."""
         descriptor = output.descriptor
         kept = output.finish(failed, self._loop.time())
         if output.open:
-            self.listen(output)
-        else:
-            self._outputs.pop(descriptor, None)
+            self.add(output)
+        elif self._outputs.get(descriptor) is output:
+            del self._outputs[descriptor]
         return kept
-
-    def _take_in(self) -> None:
-        fresh, self._fresh = self._fresh, []
-        for output in fresh:
-            if output.open and self._outputs.get(output.descriptor) is not output:
-                try:
-                    self._epoll.register(output.descriptor, select.EPOLLIN)
-                except OSError:  # no memory for it: soon again
-                    self.listen(output)
-                else:
-                    self._outputs[output.descriptor] = output
 
     def _turn(self) -> None:
         idle = not self._behind

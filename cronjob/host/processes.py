@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import errno
 import os
 import signal
 import sys
+import time
 
 TYPE_CHECKING = False  # typing itself is not worth its memory in the guardian
 if TYPE_CHECKING:
@@ -14,11 +16,18 @@ if TYPE_CHECKING:
 PR_SET_PDEATHSIG = 1
 PR_SET_CHILD_SUBREAPER = 36
 SIGSET_BYTES = 128  #: of a sigset_t in glibc and musl
+TICKS = os.sysconf("SC_CLK_TCK")  #: of /proc in a second
 
 _libc = ctypes.PyDLL(None, use_errno=True)  # there is one thread; to let others run costs
 _libc.prctl.argtypes = (ctypes.c_int, *[ctypes.c_ulong] * 4)
-_libc.sigprocmask.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_void_p)
 _libc.signalfd.argtypes = (ctypes.c_int, ctypes.c_char_p, ctypes.c_int)
+
+#: The same for a forked child: keeping errno and converting arguments touches some 30 pages, and
+#: each of them is a page fault there, 100 us in all.
+_bare = ctypes.PyDLL(None)
+_prctl, _sigprocmask = _bare.prctl, _bare.sigprocmask
+_DEATH_SIGNAL = (PR_SET_PDEATHSIG, *map(ctypes.c_ulong, (signal.SIGKILL, 0, 0, 0)))
+_NO_SIGNALS = (int(signal.SIG_SETMASK), bytes(SIGSET_BYTES), None)
 
 
 def prctl(option: int, value: int) -> None:
@@ -28,11 +37,16 @@ def prctl(option: int, value: int) -> None:
         raise OSError(number, os.strerror(number))
 
 
+def ask_for_death_signal() -> None:
+    """SIGKILL for this process when the thread that forked it ends; meant for a forked child."""
+    if _prctl(*_DEATH_SIGNAL) != 0:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
+
+
 def unblock_signals() -> None:
     """An empty signal mask; `signal.pthread_sigmask` would build a set of all that were blocked."""
-    if _libc.sigprocmask(signal.SIG_SETMASK, bytes(SIGSET_BYTES), None) != 0:
-        number = ctypes.get_errno()
-        raise OSError(number, os.strerror(number))
+    if _sigprocmask(*_NO_SIGNALS) != 0:
+        raise OSError(errno.EINVAL, os.strerror(errno.EINVAL))
 
 
 def child_signals() -> int:
@@ -52,15 +66,38 @@ def child_signals() -> int:
 class Process:
     """A line of /proc/PID/stat; `start` (ticks since boot) tells a reused pid from the first."""
 
-    __slots__ = ("live", "parent", "pid", "session", "start")
+    __slots__ = ("_empty", "_headless", "live", "parent", "pid", "session", "start")
 
     def __init__(self, pid: int, fields: Sequence[bytes]) -> None:
         self.pid = pid
         # A first thread that has ended is a zombie while the others go on.
-        self.live = fields[0] not in (b"Z", b"X", b"x") or int(fields[17]) > 1
+        ended = fields[0] in (b"Z", b"X", b"x")
+        self._headless = ended and int(fields[17]) > 1
+        self.live = not ended or self._headless
         self.parent = int(fields[1])
         self.session = int(fields[3])
         self.start = int(fields[19])
+        # Where its environment begins and ends: zeros in the middle of an exec, and for strangers.
+        self._empty = len(fields) > 48 and fields[47] == fields[48] != b"0"
+
+    def environment(self) -> set[bytes] | None:
+        """What it was executed with; None in the middle of an exec, when there is none yet."""
+        if self._empty or not self.live:
+            return set()
+        text = proc_file(f"/proc/{self.pid}/environ") or self._environment_of_a_thread()
+        return set(text.split(b"\0")) - {b""} or None
+
+    def _environment_of_a_thread(self) -> bytes:
+        """The same from a thread that goes on, when the first one has ended and shows none."""
+        if not self._headless:
+            return b""
+        threads = (f"/proc/{self.pid}/task/{task}/environ" for task in threads_of(self.pid))
+        return next(filter(None, map(proc_file, threads)), b"")
+
+
+def boot_ticks() -> int:
+    """Now, in the unit and since the beginning of `Process.start`."""
+    return int(time.clock_gettime(time.CLOCK_BOOTTIME) * TICKS)
 
 
 def proc_file(path: str) -> bytes:
@@ -86,13 +123,17 @@ def read_process(pid: int) -> Process | None:
     return Process(pid, fields) if len(fields) > 19 else None
 
 
-def children_of(pid: int) -> list[int]:
-    """The children of `pid`, ended but unreaped ones included."""
+def threads_of(pid: int) -> list[str]:
+    """The ids of its threads; none when there is no such process."""
     try:
-        tasks = os.listdir(f"/proc/{pid}/task")
+        return os.listdir(f"/proc/{pid}/task")
     except (FileNotFoundError, ProcessLookupError):
         return []
-    files = (proc_file(f"/proc/{pid}/task/{task}/children") for task in tasks)
+
+
+def children_of(pid: int) -> list[int]:
+    """The children of `pid`, ended but unreaped ones included."""
+    files = (proc_file(f"/proc/{pid}/task/{task}/children") for task in threads_of(pid))
     return [int(child) for text in files for child in text.split()]
 
 

@@ -66,8 +66,11 @@ class Machine:
         self.order.append(("started", name))
         self.changed.set()
 
-    def _ended(self, name: str, ending: Ending) -> None:
+    def _ended(self, name: str, ending: Ending, pid: int | None = None, note: str = "") -> None:
         assert name not in self.endings, "an attempt ends once"
+        if pid is not None:
+            assert name not in self.started, "a start is told once"
+            self._started(name, pid, note)
         self.endings[name] = ending
         self.order.append(("ended", name))
         self.changed.set()
@@ -209,3 +212,14 @@ def seconds_until(condition: Callable[[], bool], limit: float = WAIT_SECONDS) ->
     while not condition():
         assert time.monotonic() - begin < limit, "it never came true"
     return time.monotonic() - begin
+
+
+def run(job: Command) -> tuple[Ending, str]:
+    """The ending of `job` and what it wrote, by a launcher of its own."""
+    results = []
+
+    async def scenario(machine: Machine) -> None:
+        results.append(await machine.run(job))
+
+    with_machine(scenario)
+    return results[0]

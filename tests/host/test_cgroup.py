@@ -85,6 +85,16 @@ def test_group_goes_with_its_attempt(delegated: Path) -> None:
     with_machine(scenario)
 
 
+def test_groups_of_a_launcher_that_was_killed_go_with_its_successor(delegated: Path) -> None:
+    async def scenario(machine: Machine) -> None:
+        ending, _ = await machine.run(shell("kill -9 $PPID; sleep 300"), "killer")
+        assert ending.lost
+        assert (await machine.run(shell("true")))[0].status == 0
+        assert groups(delegated) == []
+
+    with_machine(scenario)
+
+
 @pytest.mark.parametrize("grace", [0.0, 60.0])
 def test_end_reaches_what_no_walk_could_tell_from_a_stranger(delegated: Path, grace: float) -> None:
     async def scenario(machine: Machine) -> None:

@@ -249,8 +249,11 @@ def test_launch_that_makes_no_sense_does_not_cost_those_beside_it() -> None:
             daemon.channel.queue(message, [os.open(os.devnull, os.O_WRONLY)])
         daemon.channel.queue({"op": "end", "id": "c", "grace": 60.0})
         daemon.channel.flush()
-        heard = [daemon.hear() for _ in range(5)]
-        endings = {message["id"]: message for message in heard if message["op"] == "ended"}
+        endings: dict[str, Message] = {}
+        while len(endings) < 3:
+            message = daemon.hear()
+            if message["op"] == "ended":
+                endings[message["id"]] = message
         assert endings["a"]["status"] == 0
         assert endings["b"]["error"].startswith("cannot start a process: ")
         assert endings["c"]["status"] in (0, signal.SIGTERM), "it was there to be ended"
@@ -400,3 +403,62 @@ def test_pid_that_names_another_process_now_is_not_signalled() -> None:
         processes.send_signal(found, signal.SIGKILL)
         assert not processes.still_live(found)
         assert process.poll() is None
+
+
+def test_the_start_of_a_quick_command_is_told_with_its_end() -> None:
+    with serving() as daemon:
+        daemon.launch("a", "/bin/true")
+        ending = daemon.hear()
+        assert (ending["op"], ending["status"], ending["note"]) == ("ended", 0, "")
+        assert ending["pid"] > 0
+
+
+def test_the_start_of_a_command_that_goes_on_is_told_at_once_and_not_again() -> None:
+    with serving() as daemon:
+        daemon.launch("a", "/bin/sleep", "300")
+        start = daemon.hear()
+        assert (start["op"], start["id"]) == ("started", "a")
+        os.kill(start["pid"], signal.SIGKILL)
+        ending = daemon.hear()
+        assert (ending["op"], ending["status"]) == ("ended", signal.SIGKILL)
+        assert "pid" not in ending
+
+
+def test_what_could_not_be_executed_has_no_start() -> None:
+    with serving() as daemon:
+        daemon.launch("a", "/nowhere")
+        ending = daemon.hear()
+        assert (ending["op"], ending["status"]) == ("ended", None)
+        assert "pid" not in ending
+
+
+def test_an_end_is_told_without_a_descriptor_to_look_for_leftovers() -> None:
+    with serving() as daemon:
+        daemon.launch("a", "/bin/sleep", "300")
+        pid = daemon.hear()["pid"]
+        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (3, hard))
+        os.kill(pid, signal.SIGKILL)
+        assert daemon.ending("a")["status"] == signal.SIGKILL
+        resource.prlimit(daemon.process.pid, resource.RLIMIT_NOFILE, (hard, hard))
+        daemon.launch("b", "/bin/true")
+        assert daemon.ending("b")["status"] == 0
+
+
+def test_leftovers_of_others_do_not_delay_an_end() -> None:
+    """200 of them without an environment; each look at one that sleeps would take 2 ms."""
+    orphan = "exec env -i setsid sleep 300"
+    with serving() as daemon:
+        daemon.launch("a", "/bin/sh", "-c", f"for i in $(seq 200); do ({orphan} &) ; done")
+        daemon.ending("a")
+        daemon.launch("b", "/bin/true")
+        daemon.ending("b")  # by now they are known
+        began = time.monotonic()
+        for number in range(5):
+            daemon.launch(f"c{number}", "/bin/true", env=marked(f"c{number}"))
+            assert daemon.ending(f"c{number}")["left"] == 0
+        assert time.monotonic() - began < 1.0
+        daemon.channel.send({"op": "stop", "grace": 0.0})
+        while (message := daemon.hear())["op"] != "stopped":
+            pass
+        assert message["survivors"] == []

@@ -19,7 +19,6 @@ from cronjob.host import guardian_process
 from cronjob.host import launcher as launcher_module
 from cronjob.host.launcher import GuardedLauncher
 from cronjob.host.processes import children_of
-from cronjob.ports import Command
 from tests.host.processes import (
     ENVIRONMENT,
     PYTHON,
@@ -32,6 +31,7 @@ from tests.host.processes import (
     needs_python,
     needs_root,
     pids_with,
+    run,
     seconds_until,
     shell,
     switches_of,
@@ -57,17 +57,6 @@ def no_process_left() -> Iterator[None]:
     for pid in set(children_of(os.getpid())) - before:
         assert dead(pid, 5.0)
         os.waitpid(pid, 0)
-
-
-def run(job: Command) -> tuple[Ending, str]:
-    """The ending of `job` and what it wrote, by a launcher of its own."""
-    results = []
-
-    async def scenario(machine: Machine) -> None:
-        results.append(await machine.run(job))
-
-    with_machine(scenario)
-    return results[0]
 
 
 def test_exit_status_is_the_wait_status() -> None:
@@ -452,6 +441,7 @@ def test_idle_guardian_never_wakes() -> None:
         async with machine.running("a", shell("sleep 300 & echo $!; wait")) as talk:
             await talk.numbers(1)
             await machine.until(lambda: "a" in machine.started)
+            assert not dead(guarding, 0.2)  # it has told so, and goes to sleep
             before = switches_of(guarding)
             assert not dead(guarding, 2.0)
             assert switches_of(guarding) == before
@@ -638,7 +628,7 @@ def test_failing_callback_does_not_cost_another_report() -> None:
         done = asyncio.Event()
         asyncio.get_running_loop().set_exception_handler(lambda *_: heard.append("error"))
 
-        def ended(name: str, _: Ending) -> None:
+        def ended(name: str, *_: object) -> None:
             heard.append(name)
             if "b" in heard:
                 done.set()

@@ -9,9 +9,8 @@ from typing import Any
 
 import pytest
 
-from cronjob.core.run import Ending
 from cronjob.host.limits import Limits
-from cronjob.ports import TOKEN_DESCRIPTORS, Command
+from cronjob.ports import TOKEN_DESCRIPTORS
 from tests.host.processes import (
     ENVIRONMENT,
     PYTHON,
@@ -19,6 +18,7 @@ from tests.host.processes import (
     command,
     needs_python,
     needs_root,
+    run,
     shell,
     with_machine,
 )
@@ -35,16 +35,6 @@ def may_raise_limits() -> bool:
 
 
 needs_more = pytest.mark.skipif(not may_raise_limits(), reason="nobody here may raise a limit")
-
-
-def run(job: Command) -> tuple[Ending, str]:
-    results = []
-
-    async def scenario(machine: Machine) -> None:
-        results.append(await machine.run(job))
-
-    with_machine(scenario)
-    return results[0]
 
 
 @pytest.fixture(autouse=True)

@@ -13,7 +13,7 @@ from cronjob.core.report import Report
 from cronjob.core.source import PLACES
 from cronjob.core.zone import zone_name
 from cronjob.errors import LaunchError
-from cronjob.host.environment import Account, Accounts
+from cronjob.host.accounts import Account, Accounts
 from cronjob.host.identity import own_name
 from cronjob.host.loading import Loader
 from cronjob.host.origin import Origin

@@ -35,6 +35,24 @@ def test_limits_of_a_system_table_come_before_the_user() -> None:
     assert words[:3] == [b"s", b"l7,5,5", b"u5,6,7,8"]
 
 
+ELSEWHERE = {  # what posix_spawn does, or the last word
+    *("set standard input and output", "set the signals", "execute directly"),
+}
+
+
+@pytest.mark.parametrize("first", [True, False])
+def test_the_steps_are_those_of_python_in_the_same_order(first: bool) -> None:
+    changes = {"nice": 3, "rlimits": [[7, 5, 5]], "limits_first": first, "direct": ["a"]}
+    job = Becoming({**JOB, **changes}, (10,), cgroup="/group/cgroup.procs")
+    ours = [step[0] for step in job.steps if step[0] not in ELSEWHERE]
+    assert _once(ours) == _once([name for _, name in native.steps(job)])
+
+
+def _once(names: list[str]) -> list[str]:
+    """Without what follows upon the same: a step may take several calls."""
+    return [name for name, before in zip(names, ["", *names], strict=False) if name != before]
+
+
 @pytest.mark.parametrize(
     ("said", "words"),
     [

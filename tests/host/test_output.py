@@ -8,13 +8,15 @@ import pytest
 
 from cronjob.core.fields import Tell
 from cronjob.core.output import Kept, LineTeller
-from cronjob.host.output import Follower, Listener, Output
+from cronjob.host.output import Follower, Output, Outputs
 
 
 def output(
     lines: list[str], log: Tell = Tell.ALWAYS, followers: list[Follower] | None = None
 ) -> Output:
-    teller = LineTeller(lines.append, lambda *counts: lines.append(f"dropped {counts}"))
+    def teller() -> LineTeller:
+        return LineTeller(lines.append, lambda *counts: lines.append(f"dropped {counts}"))
+
     return Output(teller, log, followers or [], uid=os.getuid(), gid=os.getgid())
 
 
@@ -34,7 +36,7 @@ def attempt(
         said = output(lines, log, followers)
         os.write(said.write_end, data)
         said.launched()
-        return Listener().finish(said, failed)
+        return Outputs().finish(said, failed)
 
     return lines, asyncio.run(scenario())
 
@@ -67,11 +69,11 @@ def test_output_before_the_start_was_announced_waits_in_the_pipe() -> None:
     lines: list[str] = []
 
     async def scenario() -> None:
-        listener, said = Listener(), output(lines)
+        outputs, said = Outputs(), output(lines)
         os.write(said.write_end, b"early\n")
         await asyncio.sleep(0)
         assert lines == []
-        listener.listen(said)
+        outputs.add(said)
         await until(lambda: lines)
         said.launched()
         await until(lambda: not said.open)
@@ -94,11 +96,11 @@ def test_a_process_that_keeps_the_pipe_is_still_heard_after_the_end(
     lines: list[str] = []
 
     async def scenario() -> None:
-        listener, said = Listener(), output(lines, log)
+        outputs, said = Outputs(), output(lines, log)
         held = os.dup(said.write_end)
         said.launched()
         os.write(held, b"before\n")
-        assert listener.finish(said, failed).head == b"before\n"
+        assert outputs.finish(said, failed).head == b"before\n"
         assert lines == expected[:1]
         os.write(held, b"after\nlast")
         os.close(held)
@@ -113,7 +115,7 @@ def test_who_fills_the_pipe_all_the_while_does_not_hold_the_end() -> None:
     enough = threading.Event()
 
     async def scenario() -> None:
-        listener, said = Listener(), output(lines)
+        outputs, said = Outputs(), output(lines)
 
         def flood() -> None:
             while not enough.is_set():
@@ -122,7 +124,7 @@ def test_who_fills_the_pipe_all_the_while_does_not_hold_the_end() -> None:
 
         writer = threading.Thread(target=flood)
         writer.start()
-        listener.finish(said, False)
+        outputs.finish(said, False)
         assert said.open
         enough.set()
         await until(lambda: not said.open)
@@ -150,19 +152,19 @@ def test_a_flood_takes_turns_with_everything_else() -> None:
         said.launched()
 
     async def scenario() -> None:
-        listener = Listener()
-        outputs = [output(lines, followers=[count(number)]) for number in range(8)]
-        writers = [threading.Thread(target=flood, args=(said,)) for said in outputs]
-        for writer, said in zip(writers, outputs, strict=True):
+        outputs = Outputs()
+        floods = [output(lines, followers=[count(number)]) for number in range(8)]
+        writers = [threading.Thread(target=flood, args=(said,)) for said in floods]
+        for writer, said in zip(writers, floods, strict=True):
             writer.start()
-            listener.listen(said)
+            outputs.add(said)
         await until(lambda: all(followed))
         for _ in range(200):
             before = sum(followed)
             await asyncio.sleep(0)
             assert sum(followed) - before <= 4 * 65536, "more than its share in one turn"
         enough.set()
-        await until(lambda: not any(said.open for said in outputs))
+        await until(lambda: not any(said.open for said in floods))
         for writer in writers:
             writer.join()
 

@@ -80,7 +80,7 @@ def test_the_status_line_is_told_when_it_is_another_one_and_once_for_many_change
             line.may_have_changed()  # to the same text, which is not told again
             line.may_have_changed()
             while line._later is not None:
-                await asyncio.sleep(0.01)
+                await asyncio.sleep(0)
             line.may_have_changed()
             assert await told(manager, 100) == b"STATUS=3 running"
 

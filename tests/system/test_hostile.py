@@ -106,6 +106,11 @@ COMMANDS = {
         "i=0; while [ $i -lt 1000 ]; do sleep 300 & i=$((i+1)); done",
         *("", STRANGER, "succeeded: exit status 0 after .*; left 1000 processes behind"),
     ),
+    "leaves a thousand processes of which nobody knows whose they are": (
+        "for i in $(seq 50); do for j in $(seq 20); do env -i setsid sleep 300 & done; sleep 0.03;"
+        " done",
+        *("", STRANGER, "succeeded: exit status 0"),
+    ),
     "exits without a word and without a parent": (
         "(setsid sleep 300 &) ; kill -9 $$",
         *("", STRANGER, "signaled: signal 9"),
