@@ -39,22 +39,22 @@ from cronjob.core.run import Ending, RunState, attempt_key
 from cronjob.core.state import State
 from cronjob.core.words import counted
 from cronjob.host import systemd
+from cronjob.host.accounts import Accounts
 from cronjob.host.answers import Answers, Desk
 from cronjob.host.attempts import Attempts
 from cronjob.host.clock import SystemClock, WallTimer, chance
 from cronjob.host.control import ControlSocket
 from cronjob.host.directories import CONTROL_SOCKET
-from cronjob.host.environment import Accounts
 from cronjob.host.gauges import read_gauges_soon
 from cronjob.host.jobserver import Broker
 from cronjob.host.journal import Journal
 from cronjob.host.loading import Loader
 from cronjob.host.origin import Origin
+from cronjob.host.reload import Reloads
 from cronjob.host.statefile import Saved, StateFile, boot_identity
 
 LEFT_BEHIND_GRACE = 10.0  #: seconds for processes that finished runs left, when the daemon stops
 STOP_MARGIN = 30.0  #: seconds beyond the longest grace that a stop may take
-UNSETTLED_EVERY = 60.0  #: seconds until a look at what no change of a file will tell
 COMPLAIN_EVERY = 60.0  #: seconds between two words about a state file that cannot be written
 
 
@@ -86,7 +86,15 @@ class Daemon:
         self._state = State(slots=options.slots_by(options.config))
         self._accounts = Accounts()
         self._loader = Loader(
-            options.origin, options.config, journal, self._accounts, changed=self._reload
+            options.origin, options.config, journal, self._accounts, changed=self._want_reload
+        )
+        self._reloads = Reloads(
+            self._loader,
+            begun=self._say_reloading,
+            take_over=self._take_over,
+            over=lambda: self._status_line.now("READY=1"),
+            stopping=lambda: self._state.stopping,
+            defect=self._report_defect,
         )
         self._broker = Broker(
             taken=self._token_taken,
@@ -118,9 +126,7 @@ class Daemon:
         self._status_line = systemd.StatusLine(self._status_text)
         self._timer = WallTimer()
         self._wake: asyncio.TimerHandle | None = None
-        self._loading: asyncio.Task[None] | None = None
-        self._wanted: set[str] = set()  #: what to load after that: "changes", "everything"
-        self._later: asyncio.TimerHandle | None = None  #: another look at the tables
+        self._endings: list[AttemptEnded] = []  #: heard in this pass of the loop
         self._stop_wanted = False
         self._complained = float("-inf")
         self._finished: asyncio.Future[Stopped] | None = None
@@ -146,16 +152,18 @@ class Daemon:
         self._tell(Priority.INFO, "limits", f"limits by {self._attempts.limits_by}")
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._request_stop)
-        loop.add_signal_handler(signal.SIGHUP, self._reload, "everything")
+        loop.add_signal_handler(signal.SIGHUP, lambda: self._reloads.want(anew=True))
         loop.add_reader(self._timer, self._timer_readable)
-        await self._start()
+        await self._reloads.first(self._begin)
+        if self._stop_wanted:
+            self._request_stop()
         await self._control.listen()
         self._status_line.now("READY=1")
         systemd.give_signs_of_life()
         try:
             stopped = await finished
         finally:
-            self._loader.close()
+            self._reloads.close()
             await self._attempts.stop(LEFT_BEHIND_GRACE)
         self._say_goodbye(stopped)
         loop.remove_reader(self._timer)
@@ -163,12 +171,11 @@ class Daemon:
 
     # -- events ----------------------------------------------------------------------------------
 
-    async def _start(self) -> None:
+    def _begin(self) -> None:
+        """The tables are known for the first time."""
         saved, problem = self._state_file.read()
         if problem:
             self._tell(Priority.WARNING, "state", problem)
-        self._loading = asyncio.current_task()
-        await self._loader.load()
         self._attempts.reread_defaults()
         same_boot = saved is not None and saved.boot == self._boot
         self._handle(
@@ -183,38 +190,12 @@ class Daemon:
             )
         )
         self._report_loaded("started")
-        self._loading = None
-        self._look_later()
-        if self._wanted:
-            self._reload()
-        if self._stop_wanted:
-            self._request_stop()
 
-    def _reload(self, what: str = "changes") -> None:
-        """Load after the loading that is going on, if there is one."""
-        self._wanted.add(what)
-        if self._loading is None:
-            self._loading = asyncio.get_running_loop().create_task(self._load_what_is_wanted())
+    def _want_reload(self) -> None:
+        self._reloads.want()
 
-    async def _load_what_is_wanted(self) -> None:
-        while self._wanted and not self._state.stopping:
-            again = "everything" in self._wanted
-            self._wanted.clear()
-            if again:
-                monotonic = int(self._clock.monotonic() * 1_000_000)
-                systemd.notify("RELOADING=1", f"MONOTONIC_USEC={monotonic}")
-            try:
-                changed = await self._loader.load(again=again)
-                if self._state.stopping:
-                    break  # the service manager has been told so, and nothing is to start
-                if changed or again:
-                    self._take_over()
-            except Exception as error:  # what is in effect goes on
-                self._report_defect("cannot load the tables", error)
-                self._loader.unsettled = True
-            self._status_line.now("READY=1")
-        self._loading = None
-        self._look_later()
+    def _say_reloading(self) -> None:
+        systemd.notify("RELOADING=1", f"MONOTONIC_USEC={int(self._clock.monotonic() * 1_000_000)}")
 
     def _take_over(self) -> None:
         self._attempts.reread_defaults()
@@ -222,14 +203,6 @@ class Daemon:
         loaded = Loaded(moment=self._clock.moment(), entries=self._loader.entries, slots=slots)
         self._handle(loaded)
         self._report_loaded("reloaded")
-
-    def _look_later(self) -> None:
-        """Look again while there is something that nobody will tell."""
-        if self._later is not None:
-            self._later.cancel()
-        if self._loader.unsettled:
-            later = asyncio.get_running_loop().call_later
-            self._later = later(UNSETTLED_EVERY, self._reload)
 
     def _request_stop(self) -> None:
         if self._state.seen is None:
@@ -246,6 +219,8 @@ class Daemon:
         self._woken()
 
     def _woken(self) -> None:
+        if self._finished is None or self._finished.done():
+            return  # the timer may be closed
         self._handle(Woken(self._clock.moment()))
         self._arm(self._state.awake)  # also when nothing changed: the timer is spent
 
@@ -253,9 +228,26 @@ class Daemon:
         run, _ = _parts_of(attempt)
         self._handle(AttemptStarted(self._clock.moment(), run, pid, note))
 
-    def _attempt_ended(self, attempt: str, ending: Ending) -> None:
+    def _attempt_ended(
+        self, attempt: str, ending: Ending, pid: int | None = None, note: str = ""
+    ) -> None:
         run, _ = _parts_of(attempt)
-        self._handle(AttemptEnded(self._clock.moment(), run, ending, chance()))
+        moment = self._endings[0].moment if self._endings else self._clock.moment()
+        self._endings.append(AttemptEnded(moment, run, ending, chance(), pid, note))
+        if len(self._endings) == 1:
+            asyncio.get_running_loop().call_soon(self._handle_endings)
+
+    def _handle_endings(self) -> None:
+        """All that one pass of the loop heard: what they free is given away once."""
+        endings, self._endings = self._endings, []
+        if not endings:
+            return
+        try:
+            self._step(*endings)
+        except Exception as error:  # one of them that fails must not cost the others
+            self._report_defect("cannot take the ends of attempts together", error)
+            for ending in endings:
+                asyncio.get_running_loop().call_soon(self._step, ending)
 
     def _launcher_lost(self) -> None:
         self._tell(Priority.ERROR, "launcher-lost", "the launcher died; its attempts are lost")
@@ -277,7 +269,11 @@ class Daemon:
         self._handle(Measured(self._clock.moment(), readings))
 
     def _handle(self, event: Event) -> None:
-        self._state, effects = step(self._state, event)
+        self._handle_endings()  # they were before it
+        self._step(event)
+
+    def _step(self, *events: Event) -> None:
+        self._state, effects = step(self._state, *events)
         self._status_line.may_have_changed()
         for effect in effects:
             try:

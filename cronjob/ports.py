@@ -55,7 +55,8 @@ class Launcher(Protocol):
     """Starts attempts and ends whole trees of processes.
 
     Attempts are named by the caller; the callbacks given to the implementation report about them
-    by that name: `started(attempt, pid, note)` at most once, then `ended(attempt, ending)` once.
+    by that name: `started(attempt, pid, note)` at most once, then `ended(attempt, ending)` once;
+    of a quick one only `ended(attempt, ending, pid, note)`.
     """
 
     def launch(self, attempt: str, command: Command, output: int) -> None:
@@ -72,4 +73,12 @@ class Launcher(Protocol):
 
 
 Started = Callable[[str, int, str], None]
-Ended = Callable[[str, Ending], None]
+
+
+class Ended(Protocol):
+    """What hears of ends."""
+
+    def __call__(
+        self, attempt: str, ending: Ending, pid: int | None = None, note: str = "", /
+    ) -> None:
+        """`pid` and `note` belong to a start that was not told before."""
