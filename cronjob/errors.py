@@ -1,11 +1,12 @@
-"""Every exception of the package.
+"""The exceptions that more than one module raises; those of a single one stand there.
 
 CronjobError
 ├── ScheduleError (ValueError)   a schedule or a zone that cannot be understood
 ├── TableFileError               a table that cannot be read from the machine
 ├── ConfigError                  a configuration that cannot be used
 ├── LaunchError                  an attempt that could not be started
-└── HeldError                    another daemon holds this state or runtime directory
+├── HeldError                    another daemon holds this state or runtime directory
+└── ...                          of `core/request`, `cli/client` and others
 """
 
 

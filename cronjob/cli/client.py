@@ -4,27 +4,36 @@ import json
 import os
 import socket
 import struct
+import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from cronjob.core.request import VERSION
 from cronjob.errors import CronjobError, printable
-from cronjob.host.directories import CONTROL_SOCKET, runtimes_to_ask
+from cronjob.host.directories import CONTROL_SOCKET, LONGEST_SOCKET, runtimes_to_ask
 
 _CHUNK = 256 * 1024
 _NO_LIMIT = 0.0  #: as setsockopt(2) has it
 
 
-class NoDaemonError(CronjobError):
+class AskError(CronjobError):
+    """A request without the answer that it should have."""
+
+    status = 1  #: what a verb exits with
+
+
+class NoDaemonError(AskError):
     """No daemon answers; the message says where it was looked for."""
 
+    status = 3  #: as systemctl(1) has it for a unit that is not active
 
-class RefusedError(CronjobError):
+
+class RefusedError(AskError):
     """The daemon answers that it will not, and why."""
 
 
-class BrokenAnswerError(CronjobError):
+class BrokenAnswerError(AskError):
     """The answer ends before its end."""
 
 
@@ -61,9 +70,10 @@ class Conversation:
 
     def line(self) -> dict[str, Any]:
         """The next line where there has to be one.  Raises as `lines`, or `BrokenAnswerError`."""
-        for line in self.lines():
-            return line
-        raise BrokenAnswerError("the daemon has gone without an answer")
+        line = next(self.lines(), None)
+        if line is None:
+            raise BrokenAnswerError("the daemon has gone without an answer")
+        return line
 
     def close(self) -> None:
         """Go; what the daemon does goes on."""
@@ -103,15 +113,18 @@ class Conversation:
 def ask(
     runtime: str | None, request: Mapping[str, object], *, seconds: float = 10.0
 ) -> dict[str, Any]:
-    """The answer to a request that has one line.
-
-    Raises `NoDaemonError`, `RefusedError` and `BrokenAnswerError`.
-    """
+    """The answer to a request that has one line.  Raises `AskError`."""
     conversation = Conversation(runtime, request, seconds=seconds)
     try:
         return conversation.line()
     finally:
         conversation.close()
+
+
+def complain(error: AskError) -> int:
+    """Say what is wrong; the exit status of the verb that asked."""
+    print(f"cronjob: {printable(str(error))}", file=sys.stderr)
+    return error.status
 
 
 def _told(line: bytes) -> dict[str, Any]:
@@ -129,6 +142,6 @@ def _told(line: bytes) -> dict[str, Any]:
 def _no_answer(path: str, error: OSError) -> NoDaemonError:
     if isinstance(error, BlockingIOError):
         return NoDaemonError(f"no daemon answers in time at {printable(path)}")
-    if "too long" in str(error):
+    if len(os.fsencode(path)) > LONGEST_SOCKET:
         return NoDaemonError(f"{printable(path)} is too long for a socket")
     return NoDaemonError(f"no daemon answers at {printable(path)}: {error.strerror}")

@@ -1,10 +1,8 @@
 """`cronjob kill`: end a run, or all runs of an entry."""
 
 import argparse
-import sys
 
-from cronjob.cli.client import BrokenAnswerError, NoDaemonError, RefusedError, ask
-from cronjob.cli.run import NO_DAEMON, REFUSED
+from cronjob.cli.client import AskError, ask, complain
 from cronjob.core.words import counted
 from cronjob.errors import printable
 
@@ -13,12 +11,8 @@ def kill_runs(options: argparse.Namespace) -> int:
     """Ask the daemon to end them, and print which they are."""
     try:
         told = ask(options.runtime, {"verb": "kill", "subject": options.run})
-    except NoDaemonError as error:
-        print(f"cronjob: {error}", file=sys.stderr)
-        return NO_DAEMON
-    except (RefusedError, BrokenAnswerError) as error:
-        print(f"cronjob: {error}", file=sys.stderr)
-        return REFUSED
+    except AskError as error:
+        return complain(error)
     for row in told["ended"]:
         print(f"{printable(row['run'])}  {'ending' if row['state'] == 'running' else 'dropped'}")
     if more := told["count"] - len(told["ended"]):

@@ -6,19 +6,19 @@ import sys
 from base64 import b64decode
 from typing import Any
 
-from cronjob.cli.client import (
-    BrokenAnswerError,
-    Conversation,
-    NoDaemonError,
-    RefusedError,
-    ask,
-)
+from cronjob.cli.client import AskError, BrokenAnswerError, Conversation, ask, complain
 from cronjob.core.words import counted
 from cronjob.errors import printable
 
-REFUSED, NO_DAEMON = 1, 3
+SKIPPED_AT_ONCE = 1
 #: With `--wait`, beside what the command itself exits with; as timeout(1) and env(1) have them.
 NOT_BEGUN, TIMED_OUT, FAILED = 75, 124, 125
+
+
+class UnwrittenError(OSError):
+    """The output of a command cannot be passed on; 1 could be what the command exits with."""
+
+    status = FAILED
 
 
 def run_entry(options: argparse.Namespace) -> int:
@@ -26,12 +26,9 @@ def run_entry(options: argparse.Namespace) -> int:
     request: dict[str, object] = {"verb": "run", "entry": options.entry, "force": options.force}
     try:
         return _run_and_wait(options, request) if options.wait else _run(options, request)
-    except NoDaemonError as error:
-        _say(str(error))
-        return FAILED if options.wait else NO_DAEMON
-    except (RefusedError, BrokenAnswerError) as error:
-        _say(str(error))
-        return FAILED if options.wait else REFUSED
+    except AskError as error:
+        status = complain(error)
+        return FAILED if options.wait else status
 
 
 def _run(options: argparse.Namespace, request: dict[str, object]) -> int:
@@ -39,7 +36,7 @@ def _run(options: argparse.Namespace, request: dict[str, object]) -> int:
     print(told["run"])
     if "outcome" in told:
         _say(_not_begun(told))
-        return REFUSED
+        return SKIPPED_AT_ONCE
     if told["reason"]:
         _say(f"{told['run']} {told['reason']}")
     return 0
@@ -69,8 +66,9 @@ def _follow(told: dict[str, Any]) -> None:
     """What happens until the end."""
     if "output" in told:
         _write(b64decode(told["output"]))
-    elif "lost" in told:
-        _say(f"{counted(told['lost'], 'byte')} of its output are left out here, read too slowly")
+    elif "left_out" in told:
+        size = counted(told["left_out"], "byte")
+        _say(f"{size} of its output are left out here, read too slowly")
     elif told.get("reason"):
         _say(f"{told['run']} {told['reason']}")
 
@@ -102,9 +100,15 @@ def _because(told: dict[str, Any]) -> str:
 
 
 def _write(chunk: bytes) -> None:
-    if sys.stdout is not None:  # descriptor 1 is closed
+    if sys.stdout is None:  # descriptor 1 is closed
+        return
+    try:
         sys.stdout.buffer.write(chunk)
         sys.stdout.buffer.flush()
+    except BrokenPipeError:
+        raise  # its reader has seen enough
+    except OSError as error:
+        raise UnwrittenError(error.errno, error.strerror) from None
 
 
 def _say(text: str) -> None:

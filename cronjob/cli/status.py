@@ -2,28 +2,22 @@
 
 import argparse
 import json
-import sys
 from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from cronjob.cli.client import BrokenAnswerError, NoDaemonError, RefusedError, ask
+from cronjob.cli.client import AskError, ask, complain
 from cronjob.cli.columns import aligned
-from cronjob.cli.run import NO_DAEMON, REFUSED
 from cronjob.core.words import counted, seconds
 from cronjob.errors import printable
 
 
 def show_status(options: argparse.Namespace) -> int:
-    """Print it; 3 when no daemon answers, as systemctl(1) has it for a unit that is not active."""
+    """Ask the daemon, and print what it says."""
     try:
         told = ask(options.runtime, {"verb": "status"})
-    except NoDaemonError as error:
-        print(f"cronjob: {error}", file=sys.stderr)
-        return NO_DAEMON
-    except (RefusedError, BrokenAnswerError) as error:
-        print(f"cronjob: {error}", file=sys.stderr)
-        return REFUSED
+    except AskError as error:
+        return complain(error)
     print(json.dumps(told, indent=2) if options.json else "\n".join(_words(told)))
     return 0
 

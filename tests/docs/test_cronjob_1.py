@@ -8,7 +8,9 @@ from typing import get_args
 
 import pytest
 
-from cronjob.cli import CONFIG, TABLE, _parser, main, run, service
+from cronjob.cli import CONFIG, TABLE, _parser, main, run
+from cronjob.cli.client import NoDaemonError, RefusedError
+from cronjob.cli.slots import default_slots
 from cronjob.cli.tables import list_entries
 from cronjob.core import marks
 from cronjob.core.run import Outcome
@@ -192,10 +194,10 @@ def test_the_exit_statuses_are_those_of_the_program() -> None:
     shared, own = ["0", "1", "2", "3", "130"], ["75", "124", "125"]
     assert heads == [f".It {status}" for status in (*shared, *own)]
     assert tuple(map(int, own)) == (run.NOT_BEGUN, run.TIMED_OUT, run.FAILED)
-    assert (run.REFUSED, run.NO_DAEMON) == (1, 3)
+    assert (run.SKIPPED_AT_ONCE, RefusedError.status, NoDaemonError.status) == (1, 1, 3)
 
 
 def test_the_default_number_of_slots_is_as_said(monkeypatch: pytest.MonkeyPatch) -> None:
     for cpus, slots in ((1, 16), (4, 16), (5, 20), (64, 256)):
         monkeypatch.setattr("os.cpu_count", lambda cpus=cpus: cpus)
-        assert service.default_slots() == slots
+        assert default_slots() == slots

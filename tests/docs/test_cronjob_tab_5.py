@@ -197,7 +197,7 @@ def test_the_surroundings_of_a_command_are_those_that_are_said() -> None:
     named = arguments(SECTIONS["COMMAND"], "Pa")
     assert named == {DEFAULT_SHELL, DEFAULT_PATH, "/", *environment.DEFAULTS_FILES}
     source = inspect.getsource(environment)
-    marked = set(re.findall(r'environment\["(CRONJOB_[A-Z_]+)"\]', source))
+    marked = set(re.findall(r'"(CRONJOB_[A-Z_]+)": ', source))
     assert {name for name in arguments(SECTIONS["COMMAND"], "Ev") if "_" in name} == marked
 
 

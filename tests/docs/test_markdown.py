@@ -80,3 +80,12 @@ def test_the_modules_that_a_page_names_exist(path: Path) -> None:
     for name in re.findall(r"\b((?:core|host|cli)/[a-z_]+)(?:\.py)?\b", text):
         there = ROOT / "cronjob" / name
         assert there.with_suffix(".py").exists() or there.is_dir(), name
+
+
+def test_how_it_works_names_modules_that_are_there() -> None:
+    text = (ROOT / "docs/explanation/how-it-works.md").read_text(encoding="utf-8")
+    named = set(re.findall(r"\b(?:core|host|native)/[a-z_]+(?:\.c)?", text)) - {"native/child"}
+    assert len(named) > 30
+    for name in named:
+        path = ROOT / "cronjob" / name
+        assert path.with_suffix(path.suffix or ".py").exists() or path.is_dir(), name

@@ -41,6 +41,16 @@ def _copy_packages(folder: Path) -> None:
             shutil.copy(origin, folder)
 
 
+def _settle(folder: Path) -> None:
+    """Make it a place where a daemon of `nobody` can live."""
+    for parent in (folder, *list(folder.parents)[:2]):
+        parent.chmod(0o755)
+    _copy_packages(folder)
+    for name in ("state", "run"):
+        (folder / name).mkdir()
+        os.chown(folder / name, NOBODY, NOBODY)
+
+
 class NobodysDaemon(DaemonProcess):
     """A daemon of the account `nobody`."""
 
@@ -54,12 +64,7 @@ class NobodysDaemon(DaemonProcess):
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.skipif(not _same_python(), reason=f"{PYTHON} is not the Python of this environment")
 def test_it_runs_its_own_entries_and_says_which_it_cannot(tmp_path: Path) -> None:
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
-        parent.chmod(0o755)
-    _copy_packages(tmp_path)
-    for name in ("state", "run"):
-        (tmp_path / name).mkdir()
-        os.chown(tmp_path / name, NOBODY, NOBODY)
+    _settle(tmp_path)
     table = "@reboot name=mine nobody id -un\n@reboot name=theirs root id -un\n"
     with NobodysDaemon(tmp_path, table) as daemon:
         daemon.wait_for("mine: nobody")
@@ -82,12 +87,7 @@ def test_it_runs_its_own_entries_and_says_which_it_cannot(tmp_path: Path) -> Non
 def test_a_command_that_attacks_its_own_launcher_costs_at_most_the_runs_of_that_moment(
     attack: str, said: str, tmp_path: Path
 ) -> None:
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
-        parent.chmod(0o755)
-    _copy_packages(tmp_path)
-    for name in ("state", "run"):
-        (tmp_path / name).mkdir()
-        os.chown(tmp_path / name, NOBODY, NOBODY)
+    _settle(tmp_path)
     table = (
         f"@reboot name=foe retry=1,1s retry-on=lost nobody test $CRONJOB_ATTEMPT = 2 || {attack}\n"
         "@reboot name=other retry=20,1s..1s retry-on=lost,failure nobody exit 1\n"
