@@ -46,7 +46,16 @@ SCRIPTS = {
 }
 LINKED = ("cat", "ls", "env", "basename", "dirname", "sleep", "head", "wc", "expr", "seq", "id")
 
-NAMES = [*SCRIPTS, *LINKED, "folder", "dangling", "loop", "nowhere", "linked", "shadowed"]
+NAMES = [
+    *SCRIPTS,
+    *(name for name in LINKED if name != "sleep"),
+    "folder",
+    "dangling",
+    "loop",
+    "nowhere",
+    "linked",
+    "shadowed",
+]
 FORMS = ["{}", "{}", "{}", "./{}", "bin/{}", "second/{}", "bin/../bin/{}", "plain/{}", "{}/"]
 WORDS = [
     *("0", "1", "3", "9", "127", "128", "137", "255", "TERM", "KILL", "a", "-v", "--to=x", "/etc"),
