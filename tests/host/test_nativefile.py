@@ -145,7 +145,7 @@ IDS = f"{os.getuid()},{os.getgid()}," + ",".join(map(str, os.getgroups()))
         (("s", "x0", *SH, "echo $A"), {"A": "b"}, (0, b"b\n", b"")),
         (("m63", "x0", *SH, "umask"), {}, (0, b"0077\n", b"")),
         (("l7,40,50", "x0", *SH, "ulimit -n; ulimit -Hn"), {}, (0, b"40\n50\n", b"")),
-        (("n7", "x0", *SH, "ps -o ni= -p $$"), {"PATH": "/bin"}, (0, b"  7\n", b"")),
+        (("n7", "x0", *SH, "nice"), {"PATH": "/bin"}, (0, b"7\n", b"")),
         (("d/usr", "x0", *SH, "pwd"), {}, (0, b"/usr\n", b"")),
         (("s", "d/none", "x0", *SH, "pwd"), {}, (0, b"/\n", b"n1:2\0")),
         ((f"u{IDS}", "m18", "p", "x0", *SH, "umask"), {}, (0, b"0022\n", b"")),

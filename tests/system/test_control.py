@@ -173,7 +173,11 @@ def test_who_waits_for_a_run_that_is_killed_gets_the_status_of_the_signal(one: C
 
 
 def test_an_interrupt_leaves_the_run_going_and_says_so(one: Control) -> None:
-    waiting = one.start("run", "--wait", "sleeper")
+    restored = signal.signal(signal.SIGINT, signal.default_int_handler)  # else maybe ignored
+    try:
+        waiting = one.start("run", "--wait", "sleeper")
+    finally:
+        signal.signal(signal.SIGINT, restored)
     (row,) = _until(lambda: one.status()["running"])
     waiting.send_signal(signal.SIGINT)
     _, errors = waiting.communicate(timeout=HANG)

@@ -28,9 +28,9 @@ OURS = [
     Ours(name="C program", options=("--slots", str(SLOTS))),
     Ours(name="pure Python", options=("--slots", str(SLOTS)), python_only=True),
 ]
-PEERS: list[Contender] = [APScheduler()]
+PEERS: list[Contender] = []
 if FULL:
-    PEERS += [*crons(Cache()), YamlCron(name="cronstable"), YamlCron(name="yacron")]
+    PEERS += [APScheduler(), *crons(Cache()), YamlCron(name="cronstable"), YamlCron(name="yacron")]
 
 
 @pytest.fixture(scope="module")
