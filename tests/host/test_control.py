@@ -157,7 +157,7 @@ def test_connections_are_counted_for_each_user_for_others_and_for_all(
             assert not room_for(7, u7=control.OF_ONE - 1)
             assert room_for(7, u7=control.OF_ONE) == "this user has 8 connections already"
             assert not room_for(8, u7=control.OF_ONE)
-            many = {f"u{uid}": 4 for uid in range(1000, 1016)}
+            many = {f"u{uid}": 4 for uid in range(70_001, 70_017)}
             assert room_for(7, **many) == "users other than root have 64 connections already"
             assert not room_for(0, **many)
             assert not room_for(own, **many)

@@ -28,9 +28,6 @@ OURS = [
     Ours(name="C program", options=("--slots", str(SLOTS))),
     Ours(name="pure Python", options=("--slots", str(SLOTS)), python_only=True),
 ]
-PEERS: list[Contender] = []
-if FULL:
-    PEERS += [APScheduler(), *crons(Cache()), YamlCron(name="cronstable"), YamlCron(name="yacron")]
 
 
 @pytest.fixture(scope="module")
@@ -84,9 +81,12 @@ def test_without_cgroups_the_descendants_are_counted(
     assert figures.processes > 1
 
 
-@pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
-def test_a_peer_starts_the_same_entries(peer: Contender, shop: Workshop) -> None:
-    assert burst(peer, shop, Form.SHELL).started == ENTRIES
+if FULL:
+    PEERS = [APScheduler(), *crons(Cache()), YamlCron(name="cronstable"), YamlCron(name="yacron")]
+
+    @pytest.mark.parametrize("peer", PEERS, ids=lambda peer: peer.name)
+    def test_a_peer_starts_the_same_entries(peer: Contender, shop: Workshop) -> None:
+        assert burst(peer, shop, Form.SHELL).started == ENTRIES
 
 
 def test_the_page_says_what_was_measured() -> None:
