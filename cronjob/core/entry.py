@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Literal
+from typing import Literal, NamedTuple
 
 from cronjob.core.fields import Fields
 from cronjob.core.schedule import Schedule
@@ -69,6 +69,14 @@ class Environment(Mapping[str, str]):
     __hash__ = None  # type: ignore[assignment] # as of every mapping
 
 
+class Identity(NamedTuple):
+    """What stays the same of an entry whatever else of its line is edited."""
+
+    owner: str  #: the account of a user table; empty for a system table
+    source: str  #: the table
+    name: str
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Entry:
     """One scheduled command of a table."""
@@ -84,6 +92,11 @@ class Entry:
     line: int
     personal: bool = False  #: it stands in a user table
     start_delay: timedelta = timedelta()  #: after each fire time; drawn from `jitter`, always equal
+
+    @property
+    def identity(self) -> Identity:
+        """By what the history knows it."""
+        return Identity((self.user or "") if self.personal else "", self.source, self.name)
 
     @property
     def place(self) -> str:
@@ -122,20 +135,20 @@ class Table:
 
 
 def label_entries(
-    tables: Iterable[Table], before: Mapping[str, Entry] | None = None
+    tables: Iterable[Table], before: Mapping[Identity, str] | None = None
 ) -> dict[str, Entry]:
     """All entries of the tables by a label that is unique among them: the name if it can be.
 
-    An entry's identity is its table and its name; the label is how a log and a run key call it.
-    An entry that was there `before` keeps its label, whatever tables come and go around it.
+    The label is how a log and a run key call an entry.  One that was there `before` keeps its
+    label, whatever tables come and go around it.
     """
-    kept = {(entry.source, entry.name): label for label, entry in (before or {}).items()}
     entries = [entry for table in tables for entry in table.entries]
-    taken = {label for e in entries if (label := kept.get((e.source, e.name))) is not None}
+    kept = _kept(entries, before or {})
+    taken = set(kept.values())
     counts: dict[str, int] = {}  # by name, or thousands of namesakes would each count from 1
     labels: dict[str, Entry] = {}
     for entry in entries:
-        label = kept.get((entry.source, entry.name))
+        label = kept.get(entry.identity)
         if label is None:
             label, count = entry.name, counts.get(entry.name, 1)
             while label in taken:
@@ -145,3 +158,12 @@ def label_entries(
             counts[entry.name] = count
         labels[label] = entry
     return labels
+
+
+def _kept(entries: Iterable[Entry], before: Mapping[Identity, str]) -> dict[Identity, str]:
+    """The labels that entries keep; of several which had the same one in turn, the first does."""
+    kept: dict[str, Identity] = {}
+    for entry in entries:
+        if (label := before.get(entry.identity)) is not None:
+            kept.setdefault(label, entry.identity)
+    return {identity: label for label, identity in kept.items()}

@@ -35,7 +35,8 @@ A, B, C = table("a", "x", "y"), table("b", "x"), table("c", "x")
 def test_an_entry_keeps_its_label_whatever_tables_come_and_go(
     before: list[Table], after: list[Table], labels: dict[str, str]
 ) -> None:
-    found = label_entries(after, label_entries(before))
+    labelled = label_entries(before).items()
+    found = label_entries(after, {entry.identity: label for label, entry in labelled})
     assert called(found) == labels
     assert list(found.values()) == [entry for table in after for entry in table.entries]
 
@@ -47,3 +48,8 @@ def test_ten_thousand_namesakes_do_not_each_count_from_one() -> None:
     assert len(labels) == 10_000
     assert labels["x~10000"].source == "t9999"
     assert time.process_time() - begun < 1.0  # every one from one: 5 s
+
+
+def test_of_two_that_had_the_same_label_in_turn_the_first_keeps_it() -> None:
+    before = {A.entries[0].identity: "x", B.entries[0].identity: "x"}
+    assert called(label_entries([B, A], before)) == {"x": "b:x", "x~2": "a:x", "y": "a:y"}
