@@ -97,6 +97,7 @@ class Chronicle:
             *(("run", run.key), ("attempt", attempt.number)),
             *(("fire_time", zulu(run.fire.at)), ("nominal", run.fire.nominal.isoformat())),
             *(("waited", attempt.waited), ("overlaps", overlapped)),
+            ("caught_up", run.caught_up),
         )
         text = ", ".join(_how_started(at, run, overlapped))
         started = Occurrence(
@@ -165,6 +166,7 @@ def _how_started(at: datetime, run: Run, overlapped: int) -> list[str]:
         if wall.replace(tzinfo=None, fold=0) != fire.nominal:
             parts.append(f"asked for {fire.nominal:%H:%M}")
         parts += _how_late(at - fire.at, run)
+        parts += ["caught up"] if run.caught_up else []
     if attempt.waits:
         parts.append(waited_words(attempt.waits))
     if overlapped:

@@ -7,11 +7,14 @@ that is good and merely says nothing is a warning.
 
 from collections.abc import Callable, Collection, Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 
 from cronjob.core.entry import Severity
 from cronjob.core.fields import CatchUp, Fields, Slots
 from cronjob.core.schedule import Schedule
 from cronjob.core.words import lasting
+
+ON_TIME = timedelta(seconds=60)  #: what starts so late at most is not made up for
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +97,31 @@ def _caught_up_boot(case: _Case) -> str:
     return ""
 
 
+def _too_late_to_make_up(case: _Case) -> str:
+    deadline = case.fields.deadline
+    if case.fields.catchup is CatchUp.NONE or deadline is None:
+        return ""
+    if deadline + case.fields.jitter > ON_TIME:
+        return ""
+    return (
+        f"what is made up for is more than {lasting(ON_TIME)} late, and deadline ends "
+        f"{lasting(deadline)} after the fire time, so none of it starts"
+    )
+
+
+def _too_late_by_default(case: _Case) -> str:
+    return "" if "deadline" in case.given else _too_late_to_make_up(case)
+
+
+def _over_before_within(case: _Case) -> str:
+    deadline, within = case.fields.deadline, case.fields.catchup_within
+    if deadline is None or within is None or case.fields.catchup is CatchUp.NONE:
+        return ""
+    if not ON_TIME < deadline + case.fields.jitter < within:
+        return ""
+    return f"deadline ends {lasting(deadline)} after the fire time: nothing older is made up for"
+
+
 def _never_waits(case: _Case) -> str:
     slots = case.fields.slots
     if case.fields.priority and (slots == Slots(0) or (slots is None and case.schedule.reboot)):
@@ -121,6 +149,9 @@ _RULES: tuple[tuple[Severity, str, Callable[[_Case], str]], ...] = (
     ("warning", "retry-until", _named("retry-until", _without_retry)),
     ("warning", "retry-until", _until_next_boot),
     ("warning", "catchup", _caught_up_boot),
+    ("warning", "deadline", _too_late_to_make_up),
+    ("warning", "catchup", _too_late_by_default),
+    ("warning", "catchup-within", _over_before_within),
     ("warning", "priority", _never_waits),
     ("warning", "mail", _mailed_to_nobody),
 )

@@ -37,11 +37,14 @@ def pass_on(draft: Draft, run: Run) -> None:
 
 
 def hold_back(draft: Draft, run: Run) -> None:
-    """The run waits for an earlier one."""
+    """The run waits for an earlier one; of many that are made up for, that goes without saying."""
     draft.gated.pop(run.key, None)
-    run = run.waiting(Move.HELD_BACK, Reason.EARLIER_RUN, "an earlier run", draft.monotonic)
-    draft.runs[run.key] = run
-    draft.announce(report.waits(run))
+    reason, what = Reason.EARLIER_RUN, "an earlier run"
+    if behind := overlap.is_behind(draft, run):
+        reason, what = Reason.CATCH_UP, "an earlier fire time to be made up for"
+    draft.runs[run.key] = run = run.waiting(Move.HELD_BACK, reason, what, draft.monotonic)
+    if not behind:
+        draft.announce(report.waits(run))
 
 
 def look_again(draft: Draft) -> None:

@@ -1,6 +1,9 @@
 """What happens when an earlier run of the entry is still going.
 
 A run is going from its first attempt to its last outcome, the waits before retries included.
+
+What is made up for begins one by one, whatever the field says, and lets the others go first; the
+field decides what happens to another run that comes while one of these is going.
 """
 
 from collections.abc import Iterable
@@ -45,11 +48,35 @@ def verdict(run: Run, earlier: Iterable[Run], others: Iterable[Run]) -> Verdict:
 
 def judged(draft: Draft, run: Run) -> Verdict:
     """The verdict about a run of the draft."""
+    if run.caught_up and not run.attempts:
+        return _made_up(draft, run)
     if run.entry.fields.overlap is Overlap.ALLOW:
         return Verdict.START
     keys = draft.of_label[run.label]
     earlier = [draft.runs[key] for key in keys[: keys.index(run.key)]]
     return verdict(run, earlier, draft.others(run))
+
+
+def _made_up(draft: Draft, run: Run) -> Verdict:
+    """The verdict about a run of a fire time that was missed, which has not begun."""
+    overlap = run.entry.fields.overlap
+    if run.state is RunState.READY:  # what goes beside it was forced
+        going = overlap is Overlap.SKIP and any(other.attempts for other in draft.others(run))
+        return Verdict.SKIP if going else Verdict.START
+    if is_behind(draft, run):
+        return Verdict.HOLD
+    others = () if overlap is Overlap.ALLOW else draft.others(run)
+    first = (RunState.READY, RunState.GATED)
+    gone_before = any(other.attempts or other.state in first for other in others)
+    return Verdict.HOLD if gone_before else Verdict.START
+
+
+def is_behind(draft: Draft, run: Run) -> bool:
+    """Whether an earlier fire time of its entry is made up for before that of this run."""
+    if not run.caught_up:
+        return False
+    keys = draft.of_label[run.label]
+    return next(key for key in keys if draft.runs[key].caught_up) != run.key
 
 
 def supersede(draft: Draft, run: Run) -> Run:
@@ -59,11 +86,11 @@ def supersede(draft: Draft, run: Run) -> Run:
     or an entry that is often due would never come to its turn.
     """
     overlap = run.entry.fields.overlap
-    if run.forced or overlap not in (Overlap.QUEUE, Overlap.REPLACE):
+    if run.forced or run.caught_up or overlap not in (Overlap.QUEUE, Overlap.REPLACE):
         return run
     places = []
     for other in draft.others(run):
-        superseded = other.state is RunState.HELD or (
+        superseded = (other.state is RunState.HELD and not other.caught_up) or (
             overlap is Overlap.REPLACE and other.state in (RunState.READY, RunState.GATED)
         )
         if superseded and not other.attempts and not other.forced:
@@ -75,7 +102,9 @@ def supersede(draft: Draft, run: Run) -> Run:
 
 
 def replace_earlier(draft: Draft, run: Run) -> None:
-    """End what is going, for good: its ladder is over too."""
+    """End what is going, for good: its ladder is over too; not for one that is made up for."""
+    if run.caught_up:
+        return
     why = f"replaced by {run.key}"
     for other in draft.others(run):
         if other.state is RunState.RUNNING:
@@ -102,5 +131,5 @@ def waits_for_itself(draft: Draft, run: Run) -> bool:
 
 
 def is_queued(run: Run) -> bool:
-    """Whether the run waits for the end of earlier ones, and does not bring it about."""
-    return run.entry.fields.overlap is Overlap.QUEUE
+    """Whether the run waits for the end of others, and does not bring it about."""
+    return run.caught_up or run.entry.fields.overlap is Overlap.QUEUE

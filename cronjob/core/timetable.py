@@ -70,18 +70,21 @@ class Timetable:
                     heappush(frontier, (self.heap[child][:2], child))
 
     def planned(
-        self, entries: Mapping[str, Entry], after: datetime
+        self, entries: Mapping[str, Entry], after: datetime, quiet: datetime | None = None
     ) -> tuple["Timetable", tuple[Skipped, ...]]:
         """The timetable of `entries`, and what a changed zone makes it skip.
 
         Schedules that are already in it keep their next fire time, those whose zone has other
-        rules now are moved to these, and the others are planned from `after` on.
+        rules now are moved to these, and the others are planned from `after` on: fixed ones from
+        `quiet` on, if that is later.
         """
+        fixed_after = max(after, quiet or after)
         before, nodes, skipped = self.nodes, list[Node](), list[Skipped]()
         for schedule, labels in _distinct(entries):
             known = before.get(schedule.key)
             if known is None:
-                node = Node(schedule, labels, schedule.next(after))
+                start = after if schedule.wildcard else fixed_after
+                node = Node(schedule, labels, schedule.next(start))
             elif known.schedule.zone is schedule.zone:
                 node = known._replace(labels=labels)
             else:
@@ -132,20 +135,24 @@ class Timetable:
             lifted.append(heappop(heap)[2])
         return Timetable(tuple(heap), self.never, tuple(lifted))
 
-    def follow(self, most: int) -> "Timetable":
-        """Look for the fire times that follow those of the first `most` nodes that are lifted."""
+    def follow(self, most: int) -> tuple["Timetable", tuple[Node, ...]]:
+        """Look for the fire times that follow those of the first `most` nodes that are lifted.
+
+        These nodes, with what was found, are told too.
+        """
         if not self.lifted:
-            return self
-        heap, never = list(self.heap), list(self.never)
+            return self, ()
+        heap, never, found = list(self.heap), list(self.never), list[Node]()
         for node in self.lifted[:most]:
             assert node.fire is not None, "what has no fire time is not lifted"
             following = node.schedule.next(node.fire.at)
             after = Node(node.schedule, node.labels, following, node.fire.nominal)
+            found.append(after)
             if following is not None:
                 heappush(heap, (following.at, node.schedule.key, after))
             else:
                 never.append(after)
-        return Timetable(tuple(heap), tuple(never), self.lifted[most:])
+        return Timetable(tuple(heap), tuple(never), self.lifted[most:]), tuple(found)
 
 
 def _distinct(entries: Mapping[str, Entry]) -> Iterable[tuple[Schedule, tuple[str, ...]]]:

@@ -15,6 +15,7 @@ class Reason(StrEnum):
 
     JITTER = "jitter"
     EARLIER_RUN = "earlier-run"
+    CATCH_UP = "catch-up"
     GATE = "gate"
     SLOTS = "slots"
     SHARE = "share"

@@ -12,11 +12,12 @@ from datetime import date, datetime, timedelta
 from functools import cached_property, lru_cache
 from itertools import islice, pairwise
 from threading import Lock
-from typing import Self
-
-from croniter import CroniterBadDateError, croniter
+from typing import TYPE_CHECKING, Self
 
 from cronjob.core.columns import Column
+
+if TYPE_CHECKING:
+    from croniter import croniter
 
 HORIZON_YEARS = 50
 _DAY = timedelta(days=1)
@@ -40,7 +41,7 @@ class Days:
         self.every = texts == ("*", "*", "*")
         self._text = " ".join(("0 12", *texts))
         self._union = union
-        self._croniter: croniter | None = None  # made when first asked: it costs as much as to ask
+        self._croniter: croniter | None = None  # made when first asked: it costs as much
         self._lock = Lock()
 
     def first(self, day: date) -> date | None:
@@ -71,13 +72,16 @@ class Days:
         midnight = datetime(day.year, day.month, day.day)  # noqa: DTZ001 # a wall time
         with self._lock:
             if self._croniter is None:
-                self._croniter = croniter(
-                    self._text, day_or=self._union, max_years_between_matches=HORIZON_YEARS
-                )
+                self._croniter = self._made()
             try:
                 return self._croniter.get_next(datetime, start_time=midnight).date()
-            except (CroniterBadDateError, OverflowError, ValueError):
-                return None  # ValueError is croniter's word for a year beyond 9999
+            except (OverflowError, ValueError):
+                return None  # ValueError is croniter's word for none, and for a year beyond 9999
+
+    def _made(self) -> "croniter":
+        from croniter import croniter  # slow to import, and who reads the history needs none
+
+        return croniter(self._text, day_or=self._union, max_years_between_matches=HORIZON_YEARS)
 
 
 _shared_days = lru_cache(maxsize=4096)(Days)

@@ -11,9 +11,7 @@ def read(text: str, style: Style = "system") -> Table:
 
 
 def told(text: str, style: Style = "system") -> list[str]:
-    """All problems but those of fields that have no effect yet."""
-    problems = [str(problem) for problem in read(text, style).problems]
-    return [problem for problem in problems if not problem.endswith("not in effect yet")]
+    return [str(problem) for problem in read(text, style).problems]
 
 
 SHORTEST = "jitter must be shorter than the shortest interval of the schedule"
@@ -59,6 +57,11 @@ def test_all_contradictions_of_a_line_are_told() -> None:
         "@daily retry=3,10m retry-until=next root x",
         "@daily retry=3 retry-on=1-255 ok=0,75 root x",
         "@daily retry=3 retry-on=timeout root x",
+        "@daily catchup=all deadline=61s root x",
+        "@daily catchup=all jitter=1m deadline=1s root x",
+        "@daily catchup=none deadline=1s root x",
+        "@daily catchup=all catchup-within=23h deadline=23h root x",
+        "@daily catchup=all catchup-within=1d jitter=1h deadline=23h root x",
         "@daily retry=none root x",
         "@daily slots=0 root x",
         "@daily slots=0 priority=0 root x",
@@ -86,6 +89,11 @@ def test_fields_that_go_together_are_no_problem(line: str) -> None:
          "@reboot has no fire time that could be missed, so catchup says nothing"),
         ("@reboot retry=2 retry-until=next root x", 16,
          "@reboot has no next fire time, so retry-until=next says nothing"),
+        ("@daily catchup=all deadline=1m root x", 19,
+         "what is made up for is more than 1 minute late, and deadline ends 1 minute after the "
+         "fire time, so none of it starts"),
+        ("@daily catchup=all catchup-within=1d deadline=23h root x", 19,
+         "deadline ends 23 hours after the fire time: nothing older is made up for"),
         ("@daily slots=0 priority=5 root x", 15,
          "a run without slots never waits for them, so priority says nothing"),
         ("@reboot priority=5 root x", 8,

@@ -153,11 +153,16 @@ RUNS = [
     ("* * * * * retry=3,5m retry-until=1h", "", ""),
     ("0 9,10 * * * retry=3,2h", "", ""),  # it can after 10:00
     ("@reboot retry=3,5m", "", ""),
+    ("@hourly catchup=all overlap=skip", "catch-up-overlap", "may be skipped by overlap=skip"),
+    ("@hourly catchup=all overlap=queue", "catch-up-overlap", "may be skipped by overlap=queue"),
+    ("@hourly catchup=all overlap=replace", "catch-up-overlap", "ends the one that is made up for"),
+    ("@hourly catchup=all", "", ""),
+    ("@hourly catchup=latest overlap=skip", "", ""),
 ]
 
 
 @pytest.mark.parametrize(("line", "code", "message"), RUNS)
-def test_a_timeout_or_a_retry_that_does_not_fit_the_schedule(
+def test_a_field_that_does_not_fit_the_schedule_or_another(
     line: str, code: str, message: str
 ) -> None:
     found = lint(f"{line} root true\n")
@@ -365,6 +370,8 @@ SETTINGS = [
     ("MAILTO=a@example.com, b@example.com", "", ""),
     ('MAILFROM="Cron Daemon <cron@example.com>"', "", ""),
     ('MAILTO=""', "", ""),
+    ("MAILTO=$LOGNAME", "mail-addresses", '"$LOGNAME" is no address that mail is sent to'),
+    ("MAILTO=ann,|/bin/cat", "mail-addresses", '"|/bin/cat" is no address'),
     ("SHELL=/bin/zsh", "missing-shell", 'there is no program "/bin/zsh"'),
     ("SHELL=/bin/sh", "", ""),
     ("HOME=/nowhere", "missing-home", "commands start in / instead"),

@@ -264,11 +264,12 @@ def test_to_lift_and_to_follow_is_to_take_with_the_look_ahead_put_off() -> None:
     lifted = timetable.lift(now)
     assert [node.labels for node in lifted.lifted] == [(f"e{n}",) for n in (0, 1, 2, 3, 4)]
     assert fire_times(lifted) == {"later": "02 14:30"}
-    some = lifted.follow(3)
+    some, nodes = lifted.follow(3)
     assert fire_times(some) == {"e0": "03 13:00", "e1": "02 14:00", "e2": "02 14:00"} | {
         "later": "02 14:30"
     }
-    after = some.follow(9)
+    assert nodes == tuple(some.nodes[node.schedule.key] for node in lifted.lifted[:3])
+    after, _ = some.follow(9)
     assert after.lifted == ()
     assert fire_times(after) == fire_times(timetable.take(now)[0])
-    assert after.follow(9) == after
+    assert after.follow(9) == (after, ())

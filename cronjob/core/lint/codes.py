@@ -30,6 +30,7 @@ ENTRY_LINTS: dict[str, Lint[Entry]] = {
     "uneven-step": Lint("note", times.uneven_step),
     "clock-change": Lint("warning", times.clock_change),
     "overlapping": Lint("warning", times.overlapping),
+    "catch-up-overlap": Lint("note", times.catch_up_overlap),
     "no-retry": Lint("warning", times.no_retry),
     "too-many-slots": Lint("warning", limits.too_many_slots),
     "too-little-memory": Lint("warning", limits.too_little_memory),

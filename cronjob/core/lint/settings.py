@@ -5,6 +5,7 @@ from bisect import bisect
 
 from cronjob.core.entry import Entry, Setting
 from cronjob.core.lint.subject import Found, Subject
+from cronjob.core.mail import addresses
 from cronjob.core.zone import zone_name
 from cronjob.errors import printable, quoted
 
@@ -49,14 +50,17 @@ def comment_in_value(setting: Setting, subject: Subject) -> Found | None:
 
 
 def mail_addresses(setting: Setting, subject: Subject) -> Found | None:
-    """Addresses are separated by commas."""
+    """Addresses are separated by commas, and nothing but addresses."""
     if setting.name not in ("MAILTO", "MAILFROM") or _COMMENT.search(setting.value):
         return None
-    if "<" in setting.value:
-        return None  # a name before an address has blanks of its own
-    if len(_AFTER_COMMA.sub(",", setting.value).replace(";", " ").split()) < 2:
+    _, bad = addresses(setting.value)
+    if not bad:
         return None
-    message = f"{quoted(setting.value)} is no list of addresses; separate them by commas"
+    words = _AFTER_COMMA.sub(",", setting.value).replace(";", " ").split()
+    if len(words) > 1:
+        message = f"{quoted(setting.value)} is no list of addresses; separate them by commas"
+    else:
+        message = f"{quoted(bad[0])} is no address that mail is sent to"
     return _found(setting, subject, message)
 
 

@@ -173,6 +173,19 @@ def overlapping(entry: Entry, subject: Subject) -> Found | None:
     return Found(subject.column_at(entry), message)
 
 
+def catch_up_overlap(entry: Entry, subject: Subject) -> Found | None:
+    """Runs that come while all missed ones are made up for do not all get their turn."""
+    fields = entry.fields
+    if fields.catchup != "all" or fields.overlap == "allow" or entry.schedule.reboot:
+        return None
+    loser = "ends the one that is made up for" if fields.overlap == "replace" else "may be skipped"
+    message = (
+        "missed fire times are made up for one by one, and one that comes meanwhile "
+        f"{loser} by overlap={fields.overlap}; if each is to run, write overlap=allow"
+    )
+    return Found(subject.column_at(entry), message)
+
+
 def no_retry(entry: Entry, subject: Subject) -> Found | None:
     """The first retry always comes after the next fire time, which supersedes it."""
     retry, schedule = entry.fields.retry, entry.schedule
