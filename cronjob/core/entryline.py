@@ -11,7 +11,7 @@ from typing import Literal
 from cronjob.core.columns import UNITS, ColumnError, parse_column
 from cronjob.core.command import split_stdin
 from cronjob.core.entry import Style
-from cronjob.core.fields import FIELDS, Tell
+from cronjob.core.fields import Tell
 from cronjob.core.fieldtext import FieldReader, Given
 from cronjob.core.schedule import REBOOT, nickname
 from cronjob.errors import ScheduleError, quoted
@@ -119,8 +119,6 @@ def _account_hint(user: str) -> str:
 def _read_command(parts: EntryLine, line: str, position: int, style: Style) -> None:
     if option := _OPTION.match(line, position):
         parts.given.setdefault("mail", (Tell.FAILURE, Tell.FAILURE.value))
-        if not FIELDS["mail"].in_effect:
-            parts.warnings.append((position, "mail on failure (-n) is not in effect yet"))
         position = option.end()
     parts.text = line[position:]
     command = split_stdin(parts.text)[0].strip(BLANKS)

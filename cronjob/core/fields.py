@@ -1,7 +1,6 @@
 """The `name=value` fields of an entry, typed.
 
-`FIELDS` is the whole list.  Names whose effect is still to come are known and their values are
-checked, so that a table written for a later version says today what it means.
+`FIELDS` is the whole list.
 """
 
 import re
@@ -23,6 +22,8 @@ MOST_RETRIES = 1000
 MOST_SLOTS = 65536
 SPREAD = 0.1  #: the delay before a retry is drawn from this much below to this much above
 LONGEST_REMEMBERED = 200  #: characters of a value
+LONGEST_HOOK = 4096  #: characters of the command of a hook
+NO_COMMAND = ""  #: `on-failure=none` and the like: not even what holds for all entries
 
 
 @dataclass(frozen=True, slots=True)
@@ -122,6 +123,9 @@ class Fields:
     ok: ExitCodes = SUCCESS  #: what counts as success
     mail: Tell | None = None  #: None: as cron does, when there is output
     log: Tell = Tell.ALWAYS
+    on_failure: str | None = None  #: a command; None, here and below: as the config says
+    on_success: str | None = None
+    on_give_up: str | None = None
     nice: int | None = None  #: None, here and below: inherited
     umask: int | None = None
     cwd: str | None = None
@@ -304,6 +308,17 @@ def _percent(text: str) -> int:
     raise FieldError("a share of one CPU like 50%, above zero")
 
 
+def is_hook(text: str) -> bool:
+    """Whether a shell can be given this command after a run."""
+    return bool(text.strip()) and len(text) <= LONGEST_HOOK and not re.search(r"[\0\r\n]", text)
+
+
+def _hook(text: str) -> str:
+    if is_hook(text):
+        return text
+    raise FieldError(f"none or a command for sh, of {LONGEST_HOOK} characters at most")
+
+
 def _umask(text: str) -> int:
     if re.fullmatch(r"0?[0-7]{3}", text, re.ASCII):
         return int(text, 8)
@@ -315,39 +330,40 @@ NAME = r"[A-Za-z0-9_][A-Za-z0-9._-]{0,63}"
 
 @dataclass(frozen=True, slots=True)
 class Kind:
-    """One field's value: how to read it, and whether it has its effect in this version."""
+    """One field's value: how to read it."""
 
     parse: Callable[[str], Any]
-    in_effect: bool = False
+    none: Any = None  #: what `none` means where that is not the default
 
 
 FIELDS: dict[str, Kind] = {
-    "name": Kind(
-        _pattern(NAME, "letters, digits, . _ -, at most 64, beginning with none of . -"), True
-    ),
-    "tz": Kind(_zone, True),
-    "retry": Kind(_retry, True),
-    "retry-on": Kind(_retry_on, True),
-    "retry-until": Kind(_retry_until, True),
-    "timeout": Kind(_positive, True),
-    "grace": Kind(parse_duration, True),
-    "slots": Kind(_slots, True),
-    "priority": Kind(_integer(-1_000_000, 1_000_000), True),
-    "jitter": Kind(parse_duration, True),
-    "overlap": Kind(_choice(Overlap), True),
+    "name": Kind(_pattern(NAME, "letters, digits, . _ -, at most 64, beginning with none of . -")),
+    "tz": Kind(_zone),
+    "retry": Kind(_retry),
+    "retry-on": Kind(_retry_on),
+    "retry-until": Kind(_retry_until),
+    "timeout": Kind(_positive),
+    "grace": Kind(parse_duration),
+    "slots": Kind(_slots),
+    "priority": Kind(_integer(-1_000_000, 1_000_000)),
+    "jitter": Kind(parse_duration),
+    "overlap": Kind(_choice(Overlap)),
     "catchup": Kind(_choice(CatchUp)),
     "catchup-within": Kind(_positive),
-    "deadline": Kind(_positive, True),
-    "when": Kind(_gates, True),
-    "ok": Kind(_exit_codes, True),
+    "deadline": Kind(_positive),
+    "when": Kind(_gates),
+    "ok": Kind(_exit_codes),
     "mail": Kind(_choice(Tell)),
-    "log": Kind(_choice(Tell), True),
-    "nice": Kind(_integer(-20, 19), True),
-    "umask": Kind(_umask, True),
-    "cwd": Kind(_pattern(r"/.*", "an absolute path"), True),
-    "memory": Kind(_memory, True),
-    "cpu": Kind(_percent, True),
-    "open-files": Kind(_integer(3, 1_000_000), True),
+    "log": Kind(_choice(Tell)),
+    "on-failure": Kind(_hook, NO_COMMAND),
+    "on-success": Kind(_hook, NO_COMMAND),
+    "on-give-up": Kind(_hook, NO_COMMAND),
+    "nice": Kind(_integer(-20, 19)),
+    "umask": Kind(_umask),
+    "cwd": Kind(_pattern(r"/.*", "an absolute path")),
+    "memory": Kind(_memory),
+    "cpu": Kind(_percent),
+    "open-files": Kind(_integer(3, 1_000_000)),
 }
 
 

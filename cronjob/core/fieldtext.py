@@ -95,7 +95,7 @@ class FieldReader:
             return
         self.places.setdefault(name, start)
         if text == "none":
-            self.given[name] = (None, text)
+            self.given[name] = (FIELDS[name].none, text)
             return
         try:
             value = parse_field(name, text)
@@ -108,11 +108,6 @@ class FieldReader:
                 self.errors.append((start, f"{what} is not allowed in a user table"))
                 return
         self.given[name] = (value, text)
-        self._warn_of_missing_effect(start, name)
-
-    def _warn_of_missing_effect(self, start: int, name: str) -> None:
-        if not FIELDS[name].in_effect:
-            self.warnings.append((start, f"the field {name} is not in effect yet"))
 
 
 @dataclass(slots=True)
@@ -123,10 +118,14 @@ class FieldRecords:
     known: dict[tuple[tuple[str, str], ...], Fields] = field(default_factory=dict)
 
     def record(self, given: Given) -> Fields:
-        """The typed record of what was given; `none` leaves the field at its default."""
+        """The typed record of what was given; most are at their default by `none`."""
         if not given:
             return self.plain
-        written = tuple((key, text) for key, (_, text) in given.items() if text != "none")
+        written = tuple(
+            (key, text)
+            for key, (value, text) in given.items()
+            if text != "none" or value is not None
+        )
         shared = tuple(pair for pair in written if pair[0] != "name")
         if (fields := self.known.get(shared)) is None:
             values = {key.replace("-", "_"): given[key][0] for key, _ in shared}

@@ -131,6 +131,9 @@ HALF_MINUTE = 30 * SECOND
         ("ok", "0,2-4", ExitCodes(((0, 0), (2, 4)))),
         ("mail", "failure", Tell.FAILURE),
         ("log", "never", Tell.NEVER),
+        ("on-failure", "alert --now $CRONJOB_RUN", "alert --now $CRONJOB_RUN"),
+        ("on-success", "x" * 4096, "x" * 4096),
+        ("on-give-up", "é|%", "é|%"),
         ("nice", "-20", -20),
         ("umask", "027", 0o027),
         ("umask", "0077", 0o077),
@@ -152,6 +155,7 @@ RETRY_ON = (
     "failure, timeout, signal, not-started, lost, cancelled"
 )
 SLOTS = "0, a number up to 65536, auto or auto:N"
+HOOK = "none or a command for sh, of 4096 characters at most"
 CODES = "exit codes 0-255 and ranges of them"
 LONGER = "a longest delay that is not shorter than the first, like 3,30s..10m"
 
@@ -192,6 +196,9 @@ LONGER = "a longest delay that is not shorter than the first, like 3,30s..10m"
         ("ok", ["", "256", "5-2", "x", "0,"], CODES),
         ("mail", ["", "sometimes"], "one of always, failure, never"),
         ("log", ["", "sometimes"], "one of always, failure, never"),
+        ("on-failure", ["", " "], HOOK),
+        ("on-success", ["x" * 4097], HOOK),
+        ("on-give-up", ["  "], HOOK),
         ("nice", ["-21", "20", "x"], "a whole number from -20 to 19"),
         ("umask", ["", "27", "0888", "00027"], "an octal mask like 027"),
         ("cwd", ["", "srv", "~/x"], "an absolute path"),

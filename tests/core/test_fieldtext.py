@@ -93,13 +93,17 @@ def test_a_line_has_at_most_64_fields_and_the_command_is_found_behind_them() -> 
 def test_the_value_none_is_good_for_every_field() -> None:
     for name in FIELDS:
         found = entry(f"0 0 * * * {name}=none root x\n")
-        assert found.fields == entry("0 0 * * * root x\n").fields
+        if FIELDS[name].none is None:
+            assert found.fields == entry("0 0 * * * root x\n").fields
+        else:  # it undoes what holds for all entries, too
+            assert getattr(found.fields, name.replace("-", "_")) == FIELDS[name].none
 
 
 def test_every_field_reaches_the_record_of_its_entry() -> None:
     text = (
         "overlap=queue catchup=all catchup-within=1d deadline=5m when=ac ok=0,3 mail=never "
-        "log=failure nice=5 umask=027 cwd=/srv memory=1G cpu=150% open-files=64"
+        "log=failure on-failure=a on-success=b on-give-up=c nice=5 umask=027 "
+        "cwd=/srv memory=1G cpu=150% open-files=64"
     )
     (found,) = read(f"0 0 * * * {text} root x\n").entries
     fields = found.fields
@@ -107,6 +111,7 @@ def test_every_field_reaches_the_record_of_its_entry() -> None:
     assert (fields.catchup_within, fields.deadline) == (timedelta(days=1), timedelta(minutes=5))
     assert (fields.when, fields.ok) == ((MainsPower(),), ExitCodes(((0, 0), (3, 3))))
     assert (fields.mail, fields.log) == (Tell.NEVER, Tell.FAILURE)
+    assert (fields.on_failure, fields.on_success, fields.on_give_up) == ("a", "b", "c")
     assert (fields.nice, fields.umask, fields.cwd) == (5, 0o27, "/srv")
     assert (fields.memory, fields.cpu, fields.open_files) == (1024**3, 150, 64)
     assert dict(fields.written) == dict(word.split("=") for word in text.split())
@@ -126,10 +131,7 @@ def test_all_bad_fields_of_a_line_are_named() -> None:
     assert [problem.split(":")[2] for problem in found] == ["1", "12", "22", "37"]
 
 
-def test_a_field_without_effect_yet_warns_and_its_value_is_checked() -> None:
-    assert problems("0 0 * * * catchup=latest root x\n") == [
-        "t:1:11: warning: the field catchup is not in effect yet"
-    ]
+def test_what_is_allowed_is_told_with_what_was_found() -> None:
     assert problems("0 0 * * * overlap=x root x\n") == [
         't:1:11: overlap "x" is not understood; allowed is one of allow, skip, queue, replace'
     ]

@@ -27,7 +27,7 @@ _OVERLAPS = {
 _CATCH_UPS = {
     CatchUp.NONE: "Fire times that passed without a start are not made up for",
     CatchUp.LATEST: "Of the fire times that passed without a start the last is made up for",
-    CatchUp.ALL: "All fire times that passed without a start are made up for",
+    CatchUp.ALL: "All fire times that passed without a start are made up for, one by one",
 }
 _TELLS = {
     Tell.ALWAYS: "always {}",
@@ -49,13 +49,13 @@ def command_words(entry: Entry) -> Iterator[str]:
 def field_words(entry: Entry) -> Iterator[str]:
     """A sentence for each field that the entry has, in the order of `FIELDS`."""
     written = dict(entry.fields.written)
-    for name, kind in FIELDS.items():
+    for name in FIELDS:
         if name not in written or name not in _WORDS:
             continue
         words = _WORDS[name](getattr(entry.fields, name.replace("-", "_")))
         if name == "jitter" and entry.start_delay:
             words += f", on this host always {lasting(entry.start_delay)}"
-        yield f"{words}." if kind.in_effect else f"{words} ({name} is not in effect yet)."
+        yield f"{words}."
 
 
 def _retry(retry: Retry) -> str:
@@ -120,6 +120,10 @@ def _size(size: int) -> str:
     return counted(size, "byte")
 
 
+def _hook(run: str, command: str) -> str:
+    return f"After {run}: {printable(command)}" if command else f"Nothing follows {run}"
+
+
 #: All fields but the name, which is the title of what is said.
 _WORDS: dict[str, Callable[[Any], str]] = {
     "tz": lambda zone: f"TZ of the command is {zone}",
@@ -139,6 +143,9 @@ _WORDS: dict[str, Callable[[Any], str]] = {
     "ok": lambda codes: f"Success is {_codes(codes)}",
     "mail": lambda when: f"Its output is {_TELLS[when].format('mailed')}",
     "log": lambda when: f"Its output is {_TELLS[when].format('logged')}",
+    "on-failure": lambda command: _hook("a run that fails for good", command),
+    "on-success": lambda command: _hook("a run that succeeds", command),
+    "on-give-up": lambda command: _hook("a run whose retries do not help", command),
     "nice": lambda number: f"Its nice value is {number}",
     "umask": lambda mask: f"Its umask is {mask:03o}",
     "cwd": lambda path: f"It runs in {printable(path)}",
