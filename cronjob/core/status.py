@@ -1,29 +1,20 @@
 """What a daemon is doing, as it is shown to who asks: what runs, what waits, what comes next."""
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from bisect import bisect_left
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
-from cronjob.core.entry import Entry
 from cronjob.core.events import Moment
+from cronjob.core.pool import place_of
+from cronjob.core.request import Asker
 from cronjob.core.run import Attempt, Run, RunState
 from cronjob.core.state import State
+from cronjob.core.waits import Reason
 
 ROWS = 1000  #: of a kind are shown at most; the rest is counted
 UPCOMING = 10  #: fire times are shown
-
-
-@dataclass(frozen=True, slots=True)
-class Asker:
-    """Who asks, and for what."""
-
-    name: str  #: of the account
-    everything: bool  #: root, or whoever the daemon runs as
-
-    def owns(self, entry: Entry) -> bool:
-        """Whether the entry is the asker's business: it runs as that account."""
-        return self.everything or entry.user == self.name
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +34,8 @@ class RunStatus:
     slots: int = 0  #: that it holds of its own
     tokens: int = 0  #: that its command took besides
     offered: int = 0  #: tokens, 0 or 1, that its command may take
+    ahead: int | None = None  #: runs that get slots first; None: it does not wait for slots
+    retry_at: datetime | None = None  #: UTC: when its next attempt starts, if it waits for that
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -83,7 +76,7 @@ def status(state: State, moment: Moment, asker: Asker) -> Status:
         slots=state.slots,
         slots_used=state.slots_used,
         running=_longest_first(running, moment),
-        waiting=_longest_first(waiting, moment),
+        waiting=_with_prospects(_longest_first(waiting, moment), state, moment),
         running_count=len(running),
         waiting_count=len(waiting) + unbegun,
         upcoming=tuple(islice(_upcoming(state, asker), UPCOMING)),
@@ -115,6 +108,28 @@ def run_status(run: Run, moment: Moment) -> RunStatus:
 def _longest_first(runs: list[Run], moment: Moment) -> tuple[RunStatus, ...]:
     rows = sorted((run_status(run, moment) for run in runs), key=lambda row: -row.seconds)
     return tuple(rows[:ROWS])
+
+
+def _with_prospects(
+    rows: Iterable[RunStatus], state: State, moment: Moment
+) -> tuple[RunStatus, ...]:
+    """The rows of runs that wait, with what is known of when each of them starts."""
+    retries = {
+        timer.run: moment.now + timedelta(seconds=timer.due - moment.monotonic)
+        for timer in state.timers
+        if timer.state is RunState.BACKING_OFF and timer.is_about(state.runs.get(timer.run))
+    }
+    return tuple(_with_prospect(row, state, retries) for row in rows)
+
+
+def _with_prospect(row: RunStatus, state: State, retries: Mapping[str, datetime]) -> RunStatus:
+    run = state.runs[row.run]
+    if run.state is RunState.READY and run.wait is not None and run.wait.reason is Reason.SLOTS:
+        place = place_of(run)
+        ahead = bisect_left(state.ready, place) + bisect_left(state.recalled, place)
+        return replace(row, ahead=ahead)
+    retry_at = retries.get(row.run)
+    return row if retry_at is None else replace(row, retry_at=retry_at)
 
 
 def _ending(run: Run, attempt: Attempt) -> tuple[str, float]:

@@ -6,6 +6,7 @@ from itertools import pairwise
 
 SHORTEST_RUN = 3  #: so many neighbours are written as `a to b`
 _UNITS = (("day", 86400), ("hour", 3600), ("minute", 60), ("second", 1))
+_SIZES = ("B", "KiB", "MiB", "GiB", "TiB")
 _ORDINALS = ("first", "second", "third", "fourth", "fifth")
 WEEKDAYS = ("Sunday", "Monday", "Tuesday", "Wednesday", "Thursday", "Friday", "Saturday")
 MONTHS = (
@@ -41,6 +42,13 @@ def seconds(duration: float) -> str:
         return f"{minutes}m {rest}s" if rest else f"{minutes}m"
     hours, minutes = divmod(minutes, 60)
     return f"{hours}h {minutes}m" if minutes else f"{hours}h"
+
+
+def sized(size: int) -> str:
+    """A number of bytes for people: `512 B`, `12.3 MiB`."""
+    power = min(max(size.bit_length() - 1, 0) // 10, len(_SIZES) - 1)
+    value = f"{size / 1024**power:.1f}".removesuffix(".0")
+    return f"{value} {_SIZES[power]}"
 
 
 def ordinal(number: int) -> str:

@@ -3,8 +3,9 @@
 from datetime import UTC, datetime, timedelta
 
 from cronjob.core.events import Moment
+from cronjob.core.request import Asker
 from cronjob.core.state import State
-from cronjob.core.status import ROWS, UPCOMING, Asker, Status, status
+from cronjob.core.status import ROWS, UPCOMING, Status, status
 from cronjob.testing import Act, Simulation, entries_of, exited
 
 NOON = datetime(2026, 11, 21, 12, tzinfo=UTC)
@@ -42,6 +43,39 @@ def test_what_runs_is_told_with_its_time_and_what_waits_with_its_reason() -> Non
     )
     assert b.reason == "waits for a slot"
     assert (shown.slots, shown.slots_used, shown.entries) == (2, 2, 2)
+
+
+def test_who_stands_in_line_is_told_how_many_are_ahead() -> None:
+    lines = "".join(
+        f"{minute} 12 * * * name=m{minute} {priority} root x\n"
+        for minute, priority in (
+            (0, ""),
+            (1, ""),
+            (2, ""),
+            (3, "priority=1"),
+        )
+    )
+    shown = _shown(lines, slots=1, after=240)
+    assert {row.entry: row.ahead for row in shown.waiting} == {"m3": 0, "m1": 1, "m2": 2}
+    assert [row.ahead for row in shown.running] == [None]
+
+
+def test_who_waits_for_an_earlier_run_stands_in_no_line() -> None:
+    (held,) = _shown("*/1 12 * * * name=a overlap=queue root x\n").waiting
+    assert (held.ahead, held.retry_at) == (None, None)
+
+
+def test_a_retry_that_waits_is_told_with_its_time() -> None:
+    failed = Act(timedelta(seconds=10), exited(1))
+    simulation = Simulation(
+        entries_of("0 12 * * * name=a retry=1,5m root x\n"),
+        start=NOON - timedelta(seconds=1),
+        slots=1,
+        script=lambda *_: failed,
+    )
+    simulation.run_until(NOON + timedelta(seconds=70))
+    (row,) = status(simulation.state, simulation.clock.moment(), ROOT).waiting
+    assert (row.attempt, row.retry_at) == (1, NOON + timedelta(seconds=10, minutes=5))
 
 
 def test_a_user_sees_own_runs_and_entries_and_the_whole_pool() -> None:

@@ -4,7 +4,7 @@ from datetime import timedelta
 
 import pytest
 
-from cronjob.core.words import counted, lasting, listed, nth, seconds, spanned, stride
+from cronjob.core.words import counted, lasting, listed, nth, seconds, sized, spanned, stride
 
 
 @pytest.mark.parametrize(("items", "text"), [("a", "a"), ("ab", "a and b"), ("abc", "a, b and c")])
@@ -37,6 +37,22 @@ def test_a_list_has_one_and(items: str, text: str) -> None:
 )
 def test_a_duration_is_short_and_never_sixty_of_anything(duration: float, text: str) -> None:
     assert seconds(duration) == text
+
+
+@pytest.mark.parametrize(
+    ("size", "text"),
+    [
+        (0, "0 B"),
+        (1023, "1023 B"),
+        (1024, "1 KiB"),
+        (1536, "1.5 KiB"),
+        (12 << 20, "12 MiB"),
+        (3 << 30, "3 GiB"),
+        (5 << 50, "5120 TiB"),
+    ],
+)
+def test_a_size_is_told_in_the_largest_unit_that_it_fills(size: int, text: str) -> None:
+    assert sized(size) == text
 
 
 @pytest.mark.parametrize(
