@@ -5,6 +5,7 @@ CronjobError
 ├── TableFileError               a table that cannot be read from the machine
 ├── ConfigError                  a configuration that cannot be used
 ├── LaunchError                  an attempt that could not be started
+├── HistoryError                 a history that cannot be read or written
 ├── HeldError                    another daemon holds this state or runtime directory
 └── ...                          of `core/request`, `cli/client` and others
 """
@@ -41,6 +42,15 @@ class ConfigError(CronjobError):
 
 class LaunchError(CronjobError):
     """An attempt that could not be started: the step that failed and why."""
+
+
+class HistoryError(CronjobError):
+    """A history that cannot be read or written: its file, and why."""
+
+    def __init__(self, reason: str, *, corrupt: bool = False, vanished: bool = False) -> None:
+        super().__init__(reason)
+        self.corrupt = corrupt  #: it is there, and damaged
+        self.vanished = vanished  #: it is no longer where it was
 
 
 class HeldError(CronjobError):

@@ -3,14 +3,34 @@
 `host/` implements them for real, `cronjob.testing` with fakes that a test can drive.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Protocol
+from typing import NamedTuple, Protocol
 
+from cronjob.core.config import Retention
+from cronjob.core.output import Kept
+from cronjob.core.query import Found, HistoryQuery, MissedRow, Process, RunDetail, RunRow
+from cronjob.core.record import Change, KnownEntry
+from cronjob.core.registry import Registered
 from cronjob.core.run import Ending
 
-__all__ = ["TOKEN_DESCRIPTORS", "Clock", "Command", "Ended", "Ending", "Launcher", "Started"]
+__all__ = [
+    "TOKEN_DESCRIPTORS",
+    "Batch",
+    "Clock",
+    "Command",
+    "Ended",
+    "Ending",
+    "Heard",
+    "History",
+    "Item",
+    "Launcher",
+    "LauncherNoted",
+    "Printed",
+    "Reader",
+    "Started",
+]
 
 #: Where a command finds the read and the write end of its jobserver: above all that scripts
 #: (`exec 3>`), dash (10 and up) and bash (63 and down, 255) take for themselves.
@@ -82,3 +102,90 @@ class Ended(Protocol):
         self, attempt: str, ending: Ending, pid: int | None = None, note: str = "", /
     ) -> None:
         """`pid` and `note` belong to a start that was not told before."""
+
+
+class LauncherNoted(NamedTuple):
+    """The launcher of this daemon."""
+
+    process: Process
+
+
+class Printed(NamedTuple):
+    """What is kept of the output of an attempt that has ended."""
+
+    run: str  #: key
+    number: int
+    kept: Kept
+
+
+class Heard(NamedTuple):
+    """When the start of an attempt was heard of."""
+
+    run: str  #: key
+    number: int
+    pid: int
+    ticks: int  #: clock ticks since boot
+
+
+Item = Change | Registered | LauncherNoted | Printed | Heard
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Batch:
+    """Items that are stored together, in their order, or not at all."""
+
+    items: Sequence[Item]
+    #: Keys of runs that are claimed already, by this daemon: they are not refused.
+    own: frozenset[str] = frozenset()
+
+
+class History(Protocol):
+    """Where runs are kept, as the one daemon that writes it sees it.
+
+    Each method may take long, and raises `HistoryError`; then nothing of that call is stored, and
+    the same call may be tried again.
+    """
+
+    commits: int  #: transactions so far, each of them one sync
+
+    def found(self) -> Found:
+        """What is there when the daemon starts."""
+
+    def write(self, batch: Batch) -> tuple[str, ...]:
+        """Store the batch; the keys of runs whose claim is refused, as others have it.
+
+        A batch that an earlier call has stored, though that call failed, is not stored twice.
+        """
+
+    def abandon(self, why: str, now: datetime) -> int:
+        """End all that has no end as lost: nobody takes it up any more.  How many runs it was."""
+
+    def trim(self, retention: Retention, now: datetime) -> bool:
+        """Forget some of what is not to be kept, in one small transaction; whether more is left."""
+
+    def close(self) -> None:
+        """Give the files back."""
+
+
+class Reader(Protocol):
+    """Answers questions about the history, beside a daemon that writes it.
+
+    Each method raises `HistoryError`.
+    """
+
+    def history(self, query: HistoryQuery) -> list[RunRow | MissedRow]:
+        """What matches, the newest first."""
+
+    def run(self, key: str) -> RunDetail | None:
+        """All that is kept of the run; None when there is none of that key."""
+
+    def latest(self, label: str, user: str | None = None) -> RunDetail | None:
+        """The same of the latest run of an entry, if the user is its, or none is given."""
+
+    def failed_lately(
+        self, since: datetime, user: str | None = None, limit: int = 10
+    ) -> list[RunRow]:
+        """The runs that ended badly, with fire times from `since` on, the newest first."""
+
+    def known(self) -> tuple[KnownEntry, ...]:
+        """Every entry of which anything is kept."""

@@ -7,11 +7,28 @@
     assert simulation.starts() == [(monday_nine, "open@2026-03-02T09:00Z", 1)]
 """
 
+from collections.abc import Iterable
 from dataclasses import dataclass, field
-from datetime import tzinfo
+from datetime import datetime, tzinfo
 
 from cronjob.core.entry import Entry, label_entries
-from cronjob.core.run import Ending
+from cronjob.core.missed import Missed
+from cronjob.core.notice import Notice
+from cronjob.core.record import (
+    Begun,
+    Change,
+    Launching,
+    Left,
+    Marks,
+    NoticeSent,
+    Over,
+    Planned,
+    StoppedInOrder,
+    Unfinished,
+)
+from cronjob.core.record import Ended as EndRecorded
+from cronjob.core.record import Started as StartRecorded
+from cronjob.core.run import Attempt, Ending, RunOutcome
 from cronjob.core.simulation import (
     Act,
     FakeClock,
@@ -28,6 +45,8 @@ __all__ = [
     "Act",
     "FakeClock",
     "FakeLauncher",
+    "MemoryHistory",
+    "RecordedRun",
     "Simulation",
     "entries_of",
     "exited",
@@ -76,6 +95,143 @@ class FakeLauncher:
         """Say how the attempt ended.  Raises `KeyError` unless it is going."""
         self.going.remove(attempt)
         self.ended(attempt, ending)
+
+
+@dataclass(kw_only=True)
+class RecordedRun:
+    """What a history has of one run."""
+
+    key: str
+    label: str
+    fire: datetime
+    nominal: datetime
+    pass_number: int
+    caught_up: bool
+    begun: datetime
+    attempts: dict[int, Attempt] = field(default_factory=dict)  #: by number
+    retry_at: datetime | None = None
+    outcome: RunOutcome | None = None  #: None: it is not over
+    why: str = ""
+    over_at: datetime | None = None
+    notices: dict[Notice, NoticeSent | None] = field(default_factory=dict)  #: None: not sent yet
+
+    def unfinished(self) -> Unfinished:
+        """What the next daemon is told of it."""
+        return Unfinished(
+            key=self.key,
+            label=self.label,
+            fire=self.fire,
+            nominal=self.nominal,
+            pass_number=self.pass_number,
+            asked=self.pass_number == 0,
+            caught_up=self.caught_up,
+            attempts=tuple(self.attempts[number] for number in sorted(self.attempts)),
+            retry_at=self.retry_at,
+        )
+
+
+class MemoryHistory:
+    """A history in memory: what every store has to make of the changes it is told.
+
+    history = MemoryHistory()
+    first = Simulation(entries, start=monday, store=history.record)
+    first.run_until(tuesday)
+    second = Simulation(entries, start=tuesday, store=history.record, left=history.left())
+    """
+
+    def __init__(self) -> None:
+        self.runs: dict[str, RecordedRun] = {}  #: by key
+        self.missed: list[Missed] = []
+        self.planned: dict[str, datetime | None] = {}  #: next fire times by schedule
+        self.marks: Marks | None = None
+        self.stopped: datetime | None = None
+        self.interrupted: tuple[str, ...] = ()
+        self._claims: set[tuple[str, datetime, int]] = set()
+        self._refused: set[str] = set()  # by this daemon; the records are of those before
+
+    def record(self, changes: Iterable[Change]) -> tuple[str, ...]:
+        """Make these changes; the keys of the runs that are refused."""
+        before = set(self._refused)
+        for change in changes:
+            self._make(change)
+        return tuple(sorted(self._refused - before))
+
+    def left(self, uncertain_since: datetime | None = None) -> Left:
+        """What the daemon that comes next is told, when the one before has ended."""
+        self._refused.clear()
+        planned = self.marks.planned if self.marks is not None else None
+        return Left(
+            marks=self.marks,
+            stopped=self.stopped,
+            interrupted=self.interrupted,
+            unfinished=tuple(run.unfinished() for run in self.runs.values() if not run.outcome),
+            recorded=frozenset(
+                key for key, run in self.runs.items() if planned is None or run.fire > planned
+            ),
+            uncertain_since=uncertain_since,
+        )
+
+    def _make(self, change: Change) -> None:
+        match change:
+            case Marks():
+                self.marks, self.stopped, self.interrupted = change, None, ()
+            case StoppedInOrder(at, interrupted):
+                self.stopped, self.interrupted = at, interrupted
+            case Missed():
+                self.missed.append(change)
+            case Planned(schedule, at):
+                self.planned[schedule] = at
+            case Begun():
+                self._begin(change)
+            case Launching(run=run):
+                self._of_run(run.key, change)
+            case StartRecorded() | EndRecorded() | Over() | NoticeSent():
+                self._of_run(change.run, change)
+
+    def _begin(self, change: Begun) -> None:
+        run = change.run
+        claim = run.label, run.fire.at, run.pass_number
+        if run.key in self.runs or claim in self._claims:
+            self._refused.add(run.key)
+            return
+        self._claims.add(claim)
+        self.runs[run.key] = RecordedRun(
+            key=run.key,
+            label=run.label,
+            fire=run.fire.at,
+            nominal=run.fire.nominal,
+            pass_number=run.pass_number,
+            caught_up=run.caught_up,
+            begun=change.at,
+        )
+
+    def _of_run(
+        self, key: str, change: Launching | StartRecorded | EndRecorded | Over | NoticeSent
+    ) -> None:
+        """Change what is known of a run; what has ended does not end again.
+
+        Raises `KeyError` for a run or an attempt that is not recorded.
+        """
+        if key in self._refused:
+            return
+        run = self.runs[key]
+        match change:
+            case Launching(attempt=attempt):
+                run.attempts[attempt.number] = attempt
+                run.retry_at = None
+            case StartRecorded(number=number, pid=pid):
+                run.attempts[number] = run.attempts[number]._replace(pid=pid)
+            case EndRecorded(attempt=attempt, retry_at=retry_at):
+                if run.attempts[attempt.number].outcome is None:
+                    run.attempts[attempt.number], run.retry_at = attempt, retry_at
+            case Over() if run.outcome is None:
+                run.outcome, run.why, run.over_at = change.outcome, change.why, change.at
+                run.retry_at = None
+                run.notices.update(dict.fromkeys(change.notices))
+            case NoticeSent(kind=kind):
+                for notice in run.notices:
+                    if notice.kind == kind:
+                        run.notices[notice] = change
 
 
 def entries_of(text: str, *, zone: str | tzinfo = "UTC", host: str = "") -> dict[str, Entry]:

@@ -16,6 +16,7 @@ from cronjob.core.chronicle import Chronicle, Occurrence, Tally, unfinished, zul
 from cronjob.core.entry import Entry, label_entries
 from cronjob.core.fields import FieldError, parse_duration
 from cronjob.core.naming import nearest_label
+from cronjob.core.record import Left, Marks
 from cronjob.core.run import Attempt, Run
 from cronjob.core.simulation import Act, Simulation, exited
 from cronjob.core.source import PLACES, Places
@@ -89,6 +90,7 @@ def _play(
     else:
         tell = _line_printer(wishes.zone, max(map(len, entries), default=0))
     chronicle = Chronicle(tell, {label: Tally() for label in entries})
+    before = wishes.start - _INSTANT  # so that what is due at the start is due
     simulation = Simulation(
         entries,
         start=wishes.start,
@@ -96,7 +98,8 @@ def _play(
         script=wishes.script,
         watch=chronicle.watch,
         with_processes=False,
-        planned=wishes.start - _INSTANT,
+        left=Left(marks=Marks(before)),
+        since=dict.fromkeys(entries, before),
         reboot=options.reboot,
     )
     for at, by in wishes.steps:

@@ -1,9 +1,13 @@
 """The way of a run: it begins, waits for what it has to, and ends or is tried again."""
 
+from datetime import datetime, timedelta
+
 from cronjob.core import gating, overlap, pool, report, tokens
 from cronjob.core.draft import Draft
 from cronjob.core.entry import Entry
+from cronjob.core.events import Finished
 from cronjob.core.overlap import Verdict
+from cronjob.core.record import Ended
 from cronjob.core.retry import GaveUp, NextAttempt, after_failure, retry_before
 from cronjob.core.run import (
     Asked,
@@ -13,6 +17,7 @@ from cronjob.core.run import (
     Run,
     RunOutcome,
     RunState,
+    asked_at,
     run_key,
 )
 from cronjob.core.schedule import FireTime
@@ -23,35 +28,71 @@ VANISHED = "its entry is in no table any more"
 NEXT_CAME = "superseded by the next fire time"
 FOR_ITSELF = "it would wait for the run that asked for it"
 STOPPING = "the daemon stops"
+RECORDED = "it has been recorded before"
 
 
-def begin(draft: Draft, label: str, fire: FireTime) -> None:
+def begin(draft: Draft, label: str, fire: FireTime, *, caught_up: bool = False) -> None:
     """A run for a fire time, unless it is known already."""
-    repeated = draft.repeats_until is not None and fire.at <= draft.repeats_until
-    key = run_key(label, fire.at, draft.passes if repeated else 1)
-    if key in draft.runs:
+    number = pass_of(draft, fire.at)
+    key = run_key(label, fire.at, number)
+    if key in draft.runs or key in draft.recorded:
         return
-    run = Run(key=key, label=label, entry=draft.entries[label], fire=fire)
-    if _is_crowded(draft, run):
-        return
-    draft.add(run)
+    entry = draft.entries[label]
+    _enter(draft, Run(key, label, entry, fire, pass_number=number, caught_up=caught_up))
+
+
+def pass_of(draft: Draft, at: datetime) -> int:
+    """How often the clock has come to a fire time, with this time."""
+    repeated = draft.repeats_until is not None and at <= draft.repeats_until
+    return draft.passes if repeated else 1
+
+
+def begin_anew(draft: Draft, label: str, pass_number: int = 1) -> None:
+    """A run of an `@reboot` entry, with a key of its own also on a clock that starts anew."""
+    entry, fire = draft.entries[label], _present(draft, draft.entries[label])
+    while (key := run_key(label, fire.at, pass_number)) in draft.runs or key in draft.recorded:
+        pass_number += 1
+    _enter(draft, Run(key, label, entry, fire, pass_number=pass_number))
+
+
+def _present(draft: Draft, entry: Entry) -> FireTime:
+    return fire_time(draft.now.replace(microsecond=0), entry)
+
+
+def fire_time(at: datetime, entry: Entry) -> FireTime:
+    """An instant that no schedule asked for, as a fire time of the entry."""
+    return FireTime(at, at.astimezone(entry.schedule.zone).replace(tzinfo=None, fold=0))
+
+
+def _enter(draft: Draft, run: Run) -> None:
+    """A new run sets out; one that comes while the daemon stops is left to the next."""
+    if not _is_crowded(draft, run):
+        draft.add(run)
+        if not draft.stopping:
+            set_out(draft, run)
+
+
+def set_out(draft: Draft, run: Run) -> None:
+    """A run whose fire time has come waits for the end of its jitter."""
     run = limited(draft, run)
-    wait = (fire.at + run.entry.start_delay - draft.now).total_seconds()
+    delay = run.entry.start_delay  # no more than that: the clock may have gone back since
+    wait = min(run.fire.at + delay - draft.now, delay).total_seconds()
     if run.deadline is not None and draft.monotonic >= run.deadline:
         pool.miss(draft, run)
     elif wait > 0:
         run = run.waiting(None, Reason.JITTER, "its jitter", draft.monotonic)
-        draft.runs[key] = run
+        draft.runs[run.key] = run
         draft.set_timer(run, draft.monotonic + wait)
     else:
         arrive(draft, run)
 
 
-def begin_asked(draft: Draft, key: str, label: str, fire: FireTime, asked: Asked) -> None:
+def begin_asked(draft: Draft, key: str, label: str, asked: Asked) -> None:
     """A run that somebody asked for."""
-    run = Run(key=key, label=label, entry=draft.entries[label], fire=fire, asked=asked)
+    entry = draft.entries[label]
+    run = Run(key, label, entry, fire_time(asked_at(key), entry), asked=asked, pass_number=0)
     if draft.stopping:
-        draft.finished(run, RunOutcome.CANCELLED, STOPPING)
+        draft.turn_away(run, RunOutcome.CANCELLED, STOPPING)
     elif run.forced or not _is_crowded(draft, run):
         draft.add(run)
         arrive(draft, run)
@@ -60,16 +101,17 @@ def begin_asked(draft: Draft, key: str, label: str, fire: FireTime, asked: Asked
 def _is_crowded(draft: Draft, run: Run) -> bool:
     """Skip a run when very many of its entry wait; say so of the first that is skipped."""
     keys = draft.of_label.get(run.label, ())
-    if len(keys) < MOST_WAITING:
+    if len(keys) < MOST_WAITING or run.caught_up:
         return False
-    waiting = sum(draft.runs[key].state is not RunState.RUNNING for key in keys)
+    others = (draft.runs[key] for key in keys)
+    waiting = sum(o.state is not RunState.RUNNING and not o.caught_up for o in others)
     if waiting < MOST_WAITING:
         return False
     why = f"{waiting} runs of its entry wait already"
     if run.label not in draft.crowded:
         draft.crowded |= {run.label}
         draft.announce(report.skipped(run, why + "; no more is said until one of them starts"))
-    draft.finished(run, RunOutcome.SKIPPED, why)
+    draft.turn_away(run, RunOutcome.SKIPPED, why)
     return True
 
 
@@ -91,10 +133,11 @@ def arrive(draft: Draft, run: Run) -> None:
 
 def _supersede_at_gates(draft: Draft, run: Run) -> None:
     """At most one run of an entry waits for a gate."""
-    if not run.entry.fields.when:
+    if not run.entry.fields.when or run.caught_up:
         return
     for other in draft.others(run):
-        if other.state is RunState.GATED and not other.attempts and other.asked is None:
+        due = other.asked is None and not other.caught_up
+        if other.state is RunState.GATED and not other.attempts and due:
             draft.skip(other, NEXT_CAME)
 
 
@@ -118,26 +161,53 @@ def run_timers(draft: Draft) -> None:
 
 
 def follow(draft: Draft, run: Run, attempt: Attempt, chance: float) -> None:
-    """Another attempt after this one, or the end of the run."""
-    run = reread(draft, run)
+    """Another attempt after this one, or the end of the run.
+
+    A daemon that stops leaves the other attempt to the next one.
+    """
+    run, outcome, why = reread(draft, run), None, run.last or attempt.why
+    if attempt.outcome is Outcome.CANCELLED and not run.last:
+        why = STOPPING
+    decision = after_failure(run, attempt, draft.now, draft.monotonic, chance)
     if run.last:
-        draft.close(run, Move.ENDED, run.last)
-        return
-    decision, why = after_failure(run, attempt, draft.now, draft.monotonic, chance), attempt.why
-    if isinstance(decision, NextAttempt) and run.label not in draft.entries:
+        pass  # it was ended for good
+    elif isinstance(decision, NextAttempt) and run.label not in draft.entries:
         draft.announce(report.dropped(run, VANISHED))
         why = VANISHED
     elif isinstance(decision, NextAttempt):
-        run = run.waiting(Move.RETRY_PLANNED, Reason.RETRY, "its next attempt", draft.monotonic)
-        draft.runs[run.key] = run
-        draft.set_timer(run, draft.monotonic + decision.delay.total_seconds())
-        at = draft.now + decision.delay
-        draft.announce(report.retry_planned(run, attempt, decision.delay, at))
+        _plan_retry(draft, run, attempt, decision.delay)
         return
     elif isinstance(decision, GaveUp):
         draft.announce(report.gave_up(run, decision))
-        why = report.GAVE_UP[decision]
-    draft.close(run, Move.ENDED, why)
+        outcome, why = RunOutcome.GAVE_UP, report.GAVE_UP[decision]
+    draft.record(Ended(run.key, attempt, draft.now))
+    draft.close(run, Move.ENDED, why, outcome)
+
+
+def _plan_retry(draft: Draft, run: Run, attempt: Attempt, delay: timedelta) -> None:
+    at = draft.now + delay
+    run = run.waiting(Move.RETRY_PLANNED, Reason.RETRY, next_attempt(run, at), draft.monotonic)
+    draft.runs[run.key] = run
+    draft.set_timer(run, draft.monotonic + delay.total_seconds())
+    draft.record(Ended(run.key, attempt, draft.now, at))
+    draft.announce(report.retry_planned(run, attempt, delay, at))
+
+
+def next_attempt(run: Run, at: datetime) -> str:
+    """What a run waits for that will be tried again at that time."""
+    return f"attempt {len(run.attempts) + 1} at {at:%H:%M:%S}Z"
+
+
+def forget(draft: Draft, run: Run) -> None:
+    """The run has a record of before, so it does not start; of `@reboot`, another one does."""
+    move = Move.DROPPED
+    if run.state is RunState.RUNNING:
+        run, move = pool.vacate(draft, run, run.attempt), Move.ENDED
+    draft.announce(report.skipped(run, RECORDED))
+    draft.forget(run, move)
+    draft.effects.append(Finished(run, RunOutcome.SKIPPED, RECORDED))
+    if run.entry.schedule.reboot and run.asked is None and run.label in draft.entries:
+        begin_anew(draft, run.label, run.pass_number + 1)
 
 
 def reread(draft: Draft, run: Run) -> Run:

@@ -5,13 +5,36 @@
 
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
+from datetime import timedelta
 from difflib import get_close_matches
 from typing import Literal
 
-from cronjob.core.fields import MOST_SLOTS
+from cronjob.core.fields import LONGEST_HOOK, MOST_SLOTS, FieldError, is_hook, parse_duration
+from cronjob.core.gates import LARGEST_SIZE, parse_size
 from cronjob.errors import ConfigError, quoted
 
 FileNames = Literal["debian", "cronie"]
+SHORTEST_KEPT = timedelta(hours=1)  # what ended just now is to be asked for
+MOST_KEPT = 10**9
+SMALLEST_HISTORY = 1 << 20  #: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Hooks:
+    """The commands that follow runs of entries which name none themselves; empty: none does."""
+
+    on_failure: str = ""
+    on_success: str = ""
+    on_give_up: str = ""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Retention:
+    """How much history is kept; what has not ended is, whatever these say."""
+
+    keep_for: timedelta = timedelta(days=90)
+    keep_runs: int = 1000  #: of each entry
+    max_size: int = 1 << 30  #: bytes of all
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -23,6 +46,29 @@ class Config:
     cron_d: bool = False  #: whether `/etc/cron.d` is read
     spool: bool | str = False  #: whether cron's user tables are read, or their directory
     file_names: FileNames = "debian"  #: whose rule says which files of `/etc/cron.d` are tables
+    sendmail: str | None = None  #: the program that takes mail; None: where systems have it
+    on_failure: str = ""  #: of `hooks`, as the next two
+    on_success: str = ""
+    on_give_up: str = ""
+    keep_for: str = "90d"  #: of `retention`, as the next two
+    keep_runs: int = 1000
+    max_size: str = "1G"
+
+    @property
+    def retention(self) -> Retention:
+        """How much history is kept."""
+        return Retention(
+            keep_for=parse_duration(self.keep_for),
+            keep_runs=self.keep_runs,
+            max_size=parse_size(self.max_size),
+        )
+
+    @property
+    def hooks(self) -> Hooks:
+        """The hooks of entries that have none of their own."""
+        return Hooks(
+            on_failure=self.on_failure, on_success=self.on_success, on_give_up=self.on_give_up
+        )
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +98,47 @@ def _is_file_names(value: object) -> bool:
     return value in ("debian", "cronie")
 
 
+def _is_path(value: object) -> bool:
+    return isinstance(value, str) and value.startswith("/") and "\0" not in value
+
+
+def _is_hook(value: object) -> bool:
+    return isinstance(value, str) and is_hook(value)
+
+
+def _is_keep_for(value: object) -> bool:
+    try:
+        return isinstance(value, str) and parse_duration(value) >= SHORTEST_KEPT
+    except FieldError:
+        return False
+
+
+def _is_keep_runs(value: object) -> bool:
+    return isinstance(value, int) and value is not True and 1 <= value <= MOST_KEPT
+
+
+def _is_max_size(value: object) -> bool:
+    try:
+        return isinstance(value, str) and SMALLEST_HISTORY <= parse_size(value) <= LARGEST_SIZE
+    except ValueError:
+        return False
+
+
+_HOOK = f"a command for sh in quotes, of {LONGEST_HOOK} characters at most"
+
 KEYS: dict[str, Key] = {
     "slots": Key("slots", f"a whole number from 1 to {MOST_SLOTS}", _is_slots),
     "tables.crontab": Key("crontab", "true or false", _is_bool),
     "tables.cron-d": Key("cron_d", "true or false", _is_bool),
     "tables.spool": Key("spool", "true, false or an absolute path in quotes", _is_spool),
     "tables.file-names": Key("file_names", '"debian" or "cronie"', _is_file_names),
+    "mail.sendmail": Key("sendmail", "an absolute path in quotes", _is_path),
+    "hooks.on-failure": Key("on_failure", _HOOK, _is_hook),
+    "hooks.on-success": Key("on_success", _HOOK, _is_hook),
+    "hooks.on-give-up": Key("on_give_up", _HOOK, _is_hook),
+    "history.keep-for": Key("keep_for", "a duration in quotes, an hour at least", _is_keep_for),
+    "history.keep-runs": Key("keep_runs", f"a whole number from 1 to {MOST_KEPT}", _is_keep_runs),
+    "history.max-size": Key("max_size", "a size in quotes, 1M at least", _is_max_size),
 }
 _LONGEST_SHOWN = 10**18
 _SECTIONS = {name.rpartition(".")[0] for name in KEYS} - {""}

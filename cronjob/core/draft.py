@@ -12,13 +12,14 @@ from cronjob.core.events import (
     EndAttempt,
     Finished,
     Moment,
-    Remember,
+    Record,
     Stopped,
-    Waiting,
     WakeAt,
 )
 from cronjob.core.line import Place
 from cronjob.core.missed import Missed
+from cronjob.core.notice import notices
+from cronjob.core.record import Begun, Change, Marks, Over
 from cronjob.core.run import MOVES, Move, Outcome, Run, RunOutcome, RunState
 from cronjob.core.state import State, Timer
 
@@ -30,8 +31,8 @@ class Draft(State):
     """
 
     __slots__ = (
-        *("before", "effects", "fresh", "left", "loosened", "monotonic", "now"),
-        *("remembers", "roomier", "stirred", "to_measure"),
+        *("before", "changes", "effects", "fresh", "left", "loosened", "marks_due", "monotonic"),
+        *("now", "roomier", "stirred", "to_measure", "urgent"),
     )
 
     def __init__(self, state: State, moment: Moment) -> None:
@@ -43,7 +44,9 @@ class Draft(State):
         self.before = state
         self.now, self.monotonic = moment.now, moment.monotonic
         self.effects: list[Effect] = []
-        self.remembers = False  # whether all fire times up to now are dealt with by this step
+        self.changes: list[Change] = []  # what is to be stored of this step
+        self.urgent = False  # whether an effect has to wait until that is done
+        self.marks_due = False  # whether the marks are stored even if nothing else is
         self.stirred = False  # whether somebody may be able to start
         self.fresh: list[Place] = []  # what became ready in this step
         self.left: set[int] = set()  # turns of those in line that are over
@@ -57,11 +60,11 @@ class Draft(State):
         before = self.before
         self.stopped = self.stopping and not self.running()
         self.awake = self._awake()
-        if self.remembers:
-            # Before anything is launched.  Behind its high-water mark the clock may not forget it.
-            self.effects.insert(0, Remember(max(self.now, self.high_water or self.now)))
+        self._record_marks()
+        if self.changes:
+            self.effects.insert(0, Record(tuple(self.changes), self.urgent))
         if self.stopped and not before.stopped:
-            self.effects.append(Stopped(self._left_waiting(), self.interrupted))
+            self.effects.append(Stopped(self.interrupted))
         elif self.awake != before.awake:
             self.effects.append(self.awake)
         self.timers = tuple(self.timers)
@@ -69,10 +72,50 @@ class Draft(State):
         vars(after).update(vars(self))
         return after, tuple(self.effects)
 
+    # -- what is stored --------------------------------------------------------------------------
+
+    def record(self, change: Change) -> None:
+        """Have this stored before any effect of the step but its record."""
+        self.changes.append(change)
+        self.urgent = True
+
+    def note(self, change: Change) -> None:
+        """Have this stored sometime; nothing waits for it."""
+        self.changes.append(change)
+
+    def _record_marks(self) -> None:
+        """Say how far fire times are dealt with, together with what became of them.
+
+        While a burst lasts, some of them have no record yet: a crash must find these again.
+        """
+        unbegun = self.burst or self.timetable.lifted
+        due = self.marks_due or self.unrecorded or (self.before.hurried and not unbegun)
+        if self.planned is None or not due:
+            return
+        following = self.timetable.next_at
+        if not unbegun and (following is None or following > self.now):
+            self.planned = max(self.planned, self.now)
+            self.changes += self.unrecorded
+            self.urgent |= bool(self.unrecorded)
+            self.unrecorded = ()
+        marks = Marks(self.planned, self.high_water, self.passes, self.repeats_until)
+        if marks != self.marks:
+            self.record(marks)
+            self.marks = marks
+
     # -- runs come and go ------------------------------------------------------------------------
 
     def add(self, run: Run) -> None:
         """A run that nobody knew."""
+        self._begin(run)
+        self.bring_back(run)
+
+    def _begin(self, run: Run) -> None:
+        self.record(Begun(run, self.now))
+        self.marks_due |= run.asked is None
+
+    def bring_back(self, run: Run) -> None:
+        """A run that the history has already."""
         self.runs[run.key] = run
         self.of_label[run.label] = (*self.of_label.get(run.label, ()), run.key)
         self.borrowers += run.lender is not None
@@ -105,11 +148,24 @@ class Draft(State):
         self.announce(report.skipped(run, why))
         self.close(run, Move.DROPPED, why, RunOutcome.SKIPPED)
 
+    def turn_away(self, run: Run, outcome: RunOutcome, why: str) -> None:
+        """A run is over as it comes."""
+        self._begin(run)
+        self._finish(run, outcome, why)
+
     def close(self, run: Run, move: Move, why: str = "", outcome: RunOutcome | None = None) -> None:
-        """Forget a run that is over; without `outcome`, it is that of its last attempt.
+        """End a run; without `outcome`, it is that of its last attempt.
 
         Raises `KeyError` for a move that is not legal.
         """
+        self.forget(run, move)
+        if outcome is None:
+            last = run.attempts[-1].outcome if run.attempts else None
+            outcome = RunOutcome(last or RunOutcome.CANCELLED)
+        self._finish(run, outcome, why)
+
+    def forget(self, run: Run, move: Move) -> None:
+        """Know the run no more, by a move that finishes it."""
         assert MOVES[run.state, move] is RunState.FINISHED, f"{move} does not finish a run"
         if run.state is RunState.READY:
             self.left.add(run.turn)
@@ -123,17 +179,19 @@ class Draft(State):
         else:
             del self.of_label[run.label]
         self.borrowers -= run.lender is not None
-        self.finished(run, outcome, why)
 
-    def finished(self, run: Run, outcome: RunOutcome | None, why: str) -> None:
-        """Tell that a run is over, which is known no more, or never was."""
-        if outcome is None:
-            last = run.attempts[-1].outcome if run.attempts else None
-            outcome = RunOutcome(last or RunOutcome.CANCELLED)
-        self.effects.append(Finished(run, outcome, why))
+    def _finish(self, run: Run, outcome: RunOutcome, why: str) -> None:
+        """Store and tell that a run is over, which is known no more, or never was."""
+        printed = any(one.ending.printed for one in run.attempts if one.ending is not None)
+        told = notices(run.entry, outcome, printed, self.hooks)
+        self.record(Over(run.key, outcome, why, self.now, told))
+        self.effects.append(Finished(run, outcome, why, told))
 
     def announce(self, what: report.Report, missed: tuple[Missed, ...] = ()) -> None:
-        """Tell the journal."""
+        """Tell the journal; rows of what is missed are stored when the burst is over."""
+        if missed:
+            self.unrecorded += missed
+            self.marks_due = True
         self.effects.append(Announce(what, missed))
 
     # -- time ------------------------------------------------------------------------------------
@@ -176,10 +234,3 @@ class Draft(State):
                 due = other
         wall, before = self.timetable.next_at, self.before.awake
         return before if (before.wall, before.monotonic) == (wall, due) else WakeAt(wall, due)
-
-    def _left_waiting(self) -> tuple[Waiting, ...]:
-        """What has not had an attempt yet, in the order in which it fell due."""
-        starts = [(r.fire, r.label, r.entry) for r in self.runs.values() if not r.attempts]
-        starts += [(fire, label, self.entries[label]) for fire, label in self.burst]
-        starts.sort(key=lambda start: (start[0].at, start[2].source, start[2].line))
-        return tuple(Waiting(label, fire.at, fire.nominal) for fire, label, _ in starts)

@@ -5,17 +5,17 @@ and a test all run the very same engine.  What leaves it is a new state and a tu
 the order in which they are to be performed.
 """
 
-from collections.abc import Iterable, Sequence
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import assert_never
 
-from cronjob.core import admission, gating, policy, pool, report, tokens
+from cronjob.core import admission, firing, gating, policy, pool, report, restore, tokens
 from cronjob.core.admission import STOPPING, VANISHED
 from cronjob.core.draft import Draft
 from cronjob.core.entry import Entry
 from cronjob.core.events import (
     AttemptEnded,
     AttemptStarted,
+    ClaimRefused,
     Effect,
     Event,
     KillRequested,
@@ -28,16 +28,10 @@ from cronjob.core.events import (
     TokenWithdrawn,
     Woken,
 )
-from cronjob.core.missed import Absence, Missed
-from cronjob.core.run import Asked, Move, Outcome, Run, RunState, ended
-from cronjob.core.schedule import FireTime
+from cronjob.core.record import Left, Started
+from cronjob.core.run import Asked, Outcome, Run, RunState, ended
 from cronjob.core.state import State
-from cronjob.core.timetable import Taken
-from cronjob.core.words import seconds
 
-_EACH_SLOT = 2  # due runs that a step begins, if that is more than a batch
-_INSTANT = timedelta(microseconds=1)
-_SHORTEST = timedelta(minutes=1)  # between two fire times of a schedule
 _REFUSED = "its entry is refused now"
 
 
@@ -48,6 +42,8 @@ def step(state: State, *events: Event) -> tuple[State, tuple[Effect, ...]]:
     for event in events:
         _apply(draft, event)
     admission.settle(draft)
+    if draft.stopping and not (draft.before.stopped or draft.running()):
+        _end(draft)
     return draft.finish()
 
 
@@ -57,7 +53,7 @@ def _apply(draft: Draft, event: Event) -> None:
         case Loaded():
             _load(draft, event)
         case Woken():
-            _catch_up(draft)
+            firing.start_due(draft)
         case AttemptStarted():
             _note_start(draft, event)
         case AttemptEnded():
@@ -77,6 +73,8 @@ def _apply(draft: Draft, event: Event) -> None:
         case Measured():
             if not draft.stopping:
                 gating.measured(draft, event.readings)
+        case ClaimRefused():
+            _forget(draft, event)
         case _:
             assert_never(event)
 
@@ -91,117 +89,12 @@ def _look_at_the_clocks(draft: Draft) -> None:
     if abs(by) < policy.STEP:
         return
     draft.announce(report.clock_stepped(by))
-    _begin_all(draft, now - by)  # what it made due before is no news to it
+    firing.begin_all(draft, now - by)  # what it made due before is no news to it
     if by > timedelta():
         return  # what it jumped over is due now, and late
-    _go_back(draft, taken=seen.now, shown=now - by)
-
-
-def _go_back(draft: Draft, *, taken: datetime, shown: datetime) -> None:
-    """The clock stands before what it has shown, and fire times up to `taken` have been taken.
-
-    Wildcard schedules follow it; fixed ones wait until it is made up for.
-    """
-    draft.passes += 1
-    draft.repeats_until = max(taken, draft.repeats_until or taken)
-    high_water = max(shown, draft.high_water or shown)
-    quiet = policy.back_band(high_water - draft.now).fixed is policy.Plan.KEPT
-    draft.high_water = high_water if quiet else None
-    draft.timetable = draft.timetable.replanned(draft.now, wildcards_only=quiet)
-
-
-def _catch_up(draft: Draft, *, resuming: bool = False) -> None:
-    """Start what is due by either clock; `resuming`: what a restart delayed is not late."""
-    admission.run_timers(draft)
-    if not draft.stopping:
-        since = draft.timetable.next_at
-        missed = _take_due(draft, resuming)
-        _begin_some(draft)
-        if since is not None:
-            _report_missed(draft, missed, since, draft.now)
-
-
-def _begin_some(draft: Draft) -> None:
-    """Begin what may start at once, and a little more; the rest of a burst waits for its turn."""
-    most = max(draft.batch, _EACH_SLOT * draft.slots)
-    batch, draft.burst = draft.burst[:most], draft.burst[most:]
-    _begin_in_order(draft, batch)
-    draft.timetable = draft.timetable.follow(most)
-
-
-def _begin_all(draft: Draft, shown: datetime) -> None:
-    """Begin the rest of a burst, by a clock that shows this, before anything else changes."""
-    draft.timetable = draft.timetable.follow(len(draft.timetable.lifted))
-    if draft.stopping or not draft.burst:
-        return
-    now, draft.now = draft.now, shown
-    burst, draft.burst = draft.burst, ()
-    _begin_in_order(draft, burst)
-    draft.now = now
-
-
-def _begin_in_order(draft: Draft, batch: Iterable[tuple[FireTime, str]]) -> None:
-    """Of what is due at the same time, what stands first begins first; the line does the rest."""
-    for fire, label in sorted(batch, key=lambda start: _order(draft, *start)[1:]):
-        admission.begin(draft, label, fire)
-
-
-def _take_due(draft: Draft, resuming: bool) -> Sequence[Missed | None]:
-    """Put what has come into the burst; what of it is missed."""
-    now, earliest = draft.now, draft.timetable.next_at
-    if earliest is None or earliest > now:
-        return ()
-    draft.remembers = True
-    if now - earliest < _SHORTEST:
-        known = len(draft.timetable.lifted)
-        draft.timetable = draft.timetable.lift(now)
-        lifted = draft.timetable.lifted[known:]
-        _enqueue(draft, [(n.fire, label) for n in lifted if n.fire for label in n.labels])
-        return ()
-    return _take_what_is_late(draft, earliest, timedelta() if resuming else now - earliest)
-
-
-def _take_what_is_late(
-    draft: Draft, earliest: datetime, late: timedelta
-) -> Sequence[Missed | None]:
-    """Of what has come long ago, only what the bands allow; the rest is missed."""
-    now = draft.now
-    draft.timetable, taken = draft.timetable.take(now)
-    starts: list[tuple[FireTime, str]] = []
-    passed: list[tuple[Taken, datetime]] = []
-    for one in taken:
-        decision = policy.due(one.node.schedule, one.fire, now, late, alone=one.alone)
-        starts += [(fire, label) for fire in decision.starts for label in one.node.labels]
-        if decision.missed:
-            passed.append((one, decision.starts[0].at - _INSTANT if decision.starts else now))
-    _enqueue(draft, starts)
-    _begin_all(draft, now)  # of several runs of an entry, overlap= decides before one starts
-    why = f"woken {seconds(late.total_seconds())} late"
-    absence = Absence(earliest - _INSTANT, now, why)
-    return [
-        absence.missed(one.node.schedule, one.node.labels, one.fire.at - _INSTANT, until)
-        for one, until in passed
-    ]
-
-
-def _enqueue(draft: Draft, starts: Iterable[tuple[FireTime, str]]) -> None:
-    draft.burst += tuple(sorted(starts, key=lambda start: _order(draft, *start)))
-
-
-def _order(draft: Draft, fire: FireTime, label: str) -> tuple[int, datetime, str, int]:
-    """As the line has it: the highest priority first, then by time and place."""
-    entry = draft.entries[label]
-    return -entry.fields.priority, fire.at, entry.source, entry.line
-
-
-def _report_missed(
-    draft: Draft, found: Iterable[Missed | None], since: datetime, until: datetime
-) -> None:
-    """One line for all that was missed, with a row for each schedule."""
-    rows = tuple(row for row in found if row is not None)
-    if rows:
-        entries = sum(len(row.labels) for row in rows)
-        draft.announce(report.missed(len(rows), entries, since, until, rows[0].why), rows)
+    if draft.stopping:
+        return  # nothing is planned any more; the next daemon finds the clock before the marks
+    firing.go_back(draft, taken=seen.now, shown=now - by)
 
 
 # -- tables --------------------------------------------------------------------------------------
@@ -212,52 +105,21 @@ def _load(draft: Draft, event: Loaded) -> None:
     first = draft.before.seen is None
     draft.slots = event.slots or draft.slots
     if not first:
-        _catch_up(draft)  # what is due by the old tables starts by the old tables
-        _begin_all(draft, draft.now)
+        firing.start_due(draft)  # what is due by the old tables starts by the old tables
+        firing.begin_all(draft, draft.now)
         admission.settle(draft)
     draft.entries = {label: e for label, e in event.entries.items() if _fits(draft, label, e)}
-    _plan(draft, event, first)
-    _carry_over(draft, event)
-    if event.reboot:
-        starting = [label for label, e in draft.entries.items() if e.schedule.reboot]
+    draft.hooks = event.hooks
+    left = event.left or Left()
+    if first:
+        restore.marks(draft, left)
+        late = firing.resume(draft, left, event.since)
+        restore.runs(draft, left, booted=event.reboot)
+        firing.make_up(draft, late)
     else:
-        starting = [label for label in event.interrupted if label in draft.entries]
-    for label in starting:
-        admission.begin(draft, label, _present(draft.now, draft.entries[label]))
-    for waiting in event.waiting:
-        if waiting.label not in draft.entries:
-            draft.announce(report.waiting_vanished(waiting.label, waiting.at))
-        elif waiting.label not in starting:
-            admission.begin(draft, waiting.label, FireTime(waiting.at, waiting.nominal))
-    _catch_up(draft, resuming=first)
-    draft.remembers |= first
-
-
-def _plan(draft: Draft, event: Loaded, first: bool) -> None:
-    """Put the entries into the timetable, and say what is missed by that."""
-    going_on = policy.resume(event.planned if first else None, event.stopped, draft.now)
-    draft.timetable, skipped = draft.timetable.planned(draft.entries, going_on.after)
-    if (since := going_on.missed_since) is not None:
-        absence = Absence(since, going_on.after, "no daemon was running")
-        nodes = draft.timetable.nodes.values()
-        rows = [absence.missed(node.schedule, node.labels) for node in nodes]
-        _report_missed(draft, rows, since, going_on.after)
-    if going_on.after - draft.now >= policy.STEP:
-        draft.announce(report.clock_behind(going_on.after - draft.now))
-        _go_back(draft, taken=going_on.after, shown=going_on.after)
-    if skipped:
-        since = min(one.since for one in skipped)
-        absence = Absence(since, draft.now, "the rules of their time zone changed")
-        rows = [absence.missed(one.node.schedule, one.node.labels, one.since) for one in skipped]
-        _report_missed(draft, rows, since, draft.now)
-
-
-def _present(now: datetime, entry: Entry) -> FireTime:
-    return _at(now.replace(microsecond=0), entry)
-
-
-def _at(at: datetime, entry: Entry) -> FireTime:
-    return FireTime(at, at.astimezone(entry.schedule.zone).replace(tzinfo=None, fold=0))
+        firing.replan(draft)
+        _carry_over(draft, event)
+    firing.start_due(draft)
 
 
 def _carry_over(draft: Draft, event: Loaded) -> None:
@@ -312,6 +174,7 @@ def _started(draft: Draft, run: Run, pid: int, note: str) -> Run:
     """The run whose attempt has this process."""
     attempt = run.attempt._replace(pid=pid)
     run = run.with_attempt(attempt, run.stop_reason)
+    draft.note(Started(run.key, attempt.number, pid))
     draft.announce(report.attempt_started(run, attempt, note))
     return run
 
@@ -328,30 +191,33 @@ def _judge(draft: Draft, event: AttemptEnded) -> None:
     run = pool.vacate(draft, run, attempt)
     pool.note_an_end(draft)
     draft.announce(report.attempt_ended(run, attempt))
-    if draft.stopping:
-        if run.entry.schedule.reboot and by_the_stop:
-            draft.interrupted = (*draft.interrupted, run.label)
-        draft.close(run, Move.ENDED, run.last or STOPPING)
-    else:
-        admission.follow(draft, run, attempt, event.chance)
+    admission.follow(draft, run, attempt, event.chance)
+    if draft.stopping and by_the_stop and run.entry.schedule.reboot and run.key not in draft.runs:
+        draft.interrupted = (*draft.interrupted, run.label)
+
+
+def _forget(draft: Draft, event: ClaimRefused) -> None:
+    """Runs that were recorded before do not start; their record is that of before."""
+    for key in event.runs:
+        if (run := draft.runs.get(key)) is not None:
+            admission.forget(draft, run)
 
 
 # -- what people ask for --------------------------------------------------------------------------
 
 
 def _begin_asked(draft: Draft, event: RunRequested) -> None:
-    _begin_all(draft, draft.now)
+    firing.begin_all(draft, draft.now)
     draft.last_asked = event.key
     entry = draft.entries.get(event.label)
     if entry is None:
         draft.announce(report.unknown_label(event.label))
     elif event.key not in draft.runs:
-        fire, asked = _at(draft.now, entry), Asked(event.force, event.lender)
-        admission.begin_asked(draft, event.key, event.label, fire, asked)
+        admission.begin_asked(draft, event.key, event.label, Asked(event.force, event.lender))
 
 
 def _kill(draft: Draft, event: KillRequested) -> None:
-    _begin_all(draft, draft.now)
+    firing.begin_all(draft, draft.now)
     for key in event.runs:
         if (run := draft.runs.get(key)) is not None:
             admission.kill(draft, run, event.by)
@@ -364,17 +230,30 @@ def _begin_to_stop(draft: Draft, force: bool) -> None:
     """Launch nothing more and end what runs; a second request leaves no grace."""
     running = draft.running()
     force = force or draft.stopping
-    waiting = len(draft.runs) - len(running) + len(draft.burst)
-    draft.announce(report.stopping(len(running), waiting, force))
-    earliest = draft.timetable.next_at
-    if not draft.stopping and (earliest is None or earliest > draft.now):
-        draft.remembers = True  # the next daemon is not to look at what was idle time
-    draft.stopping = True
+    waiting = sum(not run.attempts for run in draft.runs.values()) + len(draft.burst)
+    retries = len(draft.runs) + len(draft.burst) - waiting - len(running)
+    draft.announce(report.stopping(len(running), waiting, retries, force))
+    draft.stopping = draft.marks_due = True  # the next daemon is not to look at what was idle time
+    _leave(draft)
     for run in running:
         grace = 0.0 if force else run.entry.fields.grace.total_seconds()
         draft.end(run, Outcome.CANCELLED, grace)
     for run in list(draft.runs.values()):
-        if run.attempts and run.state is not RunState.RUNNING:
-            draft.drop(run, "the daemon stops before its next attempt")
-        elif run.asked is not None and not run.attempts:
+        if run.asked is not None and not run.attempts:
             draft.drop(run, STOPPING)  # whoever asked for it is told, and may ask again
+
+
+def _leave(draft: Draft) -> None:
+    """Have what is due and has not begun recorded, for the next daemon to start."""
+    firing.begin_in_order(draft, draft.burst)
+    draft.burst = ()
+    firing.follow(draft, len(draft.timetable.lifted))
+
+
+def _end(draft: Draft) -> None:
+    """Nothing runs any more: what fell due since the stop began is left to the next daemon."""
+    draft.marks_due = True
+    due = draft.timetable.next_at
+    if due is not None and due <= draft.now:
+        firing.take_due(draft, resuming=draft.now - due <= policy.LONG)
+        _leave(draft)

@@ -1,12 +1,16 @@
 """What may happen to the engine, and what it wants done: frozen values, both."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
+from typing import NamedTuple
 
+from cronjob.core.config import Hooks
 from cronjob.core.entry import Entry
 from cronjob.core.gates import Readings
 from cronjob.core.missed import Missed
+from cronjob.core.notice import Notice
+from cronjob.core.record import Change, Left
 from cronjob.core.report import Report
 from cronjob.core.run import Attempt, Ending, Run, RunOutcome
 
@@ -35,11 +39,11 @@ class Loaded:
     moment: Moment
     entries: Mapping[str, Entry]  #: by label
     slots: int | None = None  #: size of the pool from now on; None: as it was
-    planned: datetime | None = None  #: first time only: all fire times up to here are dealt with
-    stopped: datetime | None = None  #: first time only: when the daemon before finished stopping
-    waiting: tuple[Waiting, ...] = ()  #: first time only
+    left: Left | None = None  #: first time only: what the daemon before left, if there was one
+    since: Mapping[str, datetime] = field(default_factory=dict)
+    #: by label, since when its schedule is in force; now, where it is not in it
+    hooks: Hooks = field(default_factory=Hooks)  #: of everybody
     reboot: bool = False  #: the machine has booted since a daemon ran last
-    interrupted: tuple[str, ...] = ()  #: labels of `@reboot` entries that a stop ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +139,14 @@ class Measured:
     readings: Readings
 
 
+@dataclass(frozen=True, slots=True)
+class ClaimRefused:
+    """These runs were recorded before, so they are not to start."""
+
+    moment: Moment
+    runs: tuple[str, ...]  #: keys
+
+
 Event = (
     Loaded
     | Woken
@@ -147,17 +159,18 @@ Event = (
     | TokensReturned
     | TokenWithdrawn
     | Measured
+    | ClaimRefused
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Remember:
-    """Persist that all fire times up to here are dealt with, before anything is launched.
+class Record(NamedTuple):
+    """Store these changes; the effects that follow an urgent one wait until that is done.
 
-    It lies ahead of a clock that went back, when fixed schedules are quiet until then.
+    It is the first effect of a step.  What has happened already is not urgent, and may be lost.
     """
 
-    planned: datetime
+    changes: tuple[Change, ...]
+    urgent: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -195,10 +208,9 @@ class WakeAt:
 
 @dataclass(frozen=True, slots=True)
 class Stopped:
-    """Nothing runs any more; what the next daemon has to know."""
+    """Nothing runs any more."""
 
-    waiting: tuple[Waiting, ...]
-    interrupted: tuple[str, ...]
+    interrupted: tuple[str, ...]  #: labels of `@reboot` entries that the stop ended
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,10 +243,11 @@ class Finished:
     run: Run
     outcome: RunOutcome
     why: str  #: for people; empty when the outcome says all
+    notices: tuple[Notice, ...] = ()  #: that are to be sent of it
 
 
 Effect = (
-    Remember
+    Record
     | Launch
     | EndAttempt
     | Announce

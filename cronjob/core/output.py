@@ -19,6 +19,11 @@ class Kept:
     tail: bytes = b""
     left_out: int = 0  #: bytes between the two
 
+    @property
+    def size(self) -> int:
+        """Bytes of all that was printed."""
+        return len(self.head) + self.left_out + len(self.tail)
+
     def lines(self) -> Iterator[bytes]:
         """Line by line, with a word on what is left out."""
         if not self.left_out:

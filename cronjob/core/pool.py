@@ -13,6 +13,7 @@ from cronjob.core import overlap, report
 from cronjob.core.draft import Draft
 from cronjob.core.events import Launch
 from cronjob.core.line import Line, Place
+from cronjob.core.record import Launching
 from cronjob.core.retry import ladder_over, retry_before
 from cronjob.core.run import (
     MOVES,
@@ -190,10 +191,11 @@ def _set_aside(draft: Draft, run: Run, group: str) -> None:
     _step_out(draft, run)
     what = "its account's share of the slots" if group[0] == "@" else "its share of the slots"
     draft.runs[run.key] = run.waiting(None, Reason.SHARE, what, draft.monotonic)
-    draft.aside[group] = draft.aside.get(group, Line()).joined_by([_place(run)])
+    draft.aside[group] = draft.aside.get(group, Line()).joined_by([place_of(run)])
 
 
-def _place(run: Run) -> Place:
+def place_of(run: Run) -> Place:
+    """Where a run that is ready stands among the others."""
     assert run.ready_at is not None, "who stands in line is ready"
     return -run.entry.fields.priority, run.ready_at, run.turn, run.key
 
@@ -239,7 +241,7 @@ def _end_a_standstill(draft: Draft) -> None:
     lenders = {run.lender for run in asked_for}
     if any(run.holding.slots and run.key not in lenders for run in draft.running()):
         return  # its end will free some
-    waiting = sorted(_place(run) for run in asked_for if run.state is RunState.READY)
+    waiting = sorted(place_of(run) for run in asked_for if run.state is RunState.READY)
     if waiting and draft.rechecked is None:
         run = draft.runs[waiting[0][3]]
         draft.left.add(run.turn)
@@ -256,7 +258,7 @@ def close_if_over(draft: Draft, run: Run) -> bool:
         reason = ladder_over(run, draft.now, draft.monotonic)
         if reason is not None:
             draft.announce(report.gave_up(run, reason))
-            draft.close(run, Move.DROPPED, report.GAVE_UP[reason])
+            draft.close(run, Move.DROPPED, report.GAVE_UP[reason], RunOutcome.GAVE_UP)
         return reason is not None
     if run.deadline is not None and draft.monotonic >= run.deadline:
         miss(draft, run)
@@ -303,6 +305,7 @@ def launch(draft: Draft, run: Run) -> None:
         hold(draft, lender, lender.holding._replace(lent=lender.holding.lent + borrowed))
     if run.label in draft.crowded:
         draft.crowded -= {run.label}
+    draft.record(Launching(run, attempt))
     draft.effects.append(Launch(run, attempt))
     if run.entry.fields.timeout is not None:
         draft.set_timer(run, draft.monotonic + run.entry.fields.timeout.total_seconds())

@@ -1,12 +1,13 @@
 """What the journal is told: one record per event, its sentence, its fields."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Container, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
 from cronjob.core.entry import Entry
 from cronjob.core.output import BYTES_A_WINDOW, LINES_A_WINDOW, WINDOW
+from cronjob.core.record import Left
 from cronjob.core.retry import GaveUp
 from cronjob.core.run import Attempt, Ending, Outcome, Run
 from cronjob.core.waits import waited_words, wanted
@@ -53,7 +54,7 @@ def attempt_ended(run: Run, attempt: Attempt) -> Report:
     if ending is not None and ending.out_of_memory:
         limit = dict(run.entry.fields.written).get("memory")
         text += ", out of memory" + (f" (memory={limit})" if limit else "")
-    if attempt.outcome is not Outcome.NOT_STARTED:
+    if attempt.outcome is not Outcome.NOT_STARTED and attempt.seconds:
         text += f" after {seconds(attempt.seconds)}"
     if ending is not None and ending.left_behind:
         text += f"; left {counted(ending.left_behind, 'process', 'processes')} behind"
@@ -105,6 +106,36 @@ def output_dropped(run: Run, attempt: Attempt, lines: int, size: int) -> Report:
         f"{LINES_A_WINDOW:,} lines and {BYTES_A_WINDOW >> 20} MiB of an attempt in {WINDOW:.0f} s"
     )
     return Report("output-dropped", Priority.WARNING, text, _fields(run, attempt))
+
+
+def taken_up(left: Left, labels: Container[str]) -> Report | None:
+    """What a daemon finds of the one before, as far as there still are entries for it."""
+    unfinished = [run for run in left.unfinished if run.label in labels]
+    lost = sum(bool(run.attempts) and run.attempts[-1].outcome is None for run in unfinished)
+    queued = sum(not run.attempts and not run.asked for run in unfinished)
+    retries = sum(run.retry_at is not None for run in unfinished)
+    found = (
+        _are(lost, "attempt", "attempts", "lost"),
+        _are(queued, "run", "runs", "queued again"),
+        _are(retries, "retry", "retries", "taken up"),
+    )
+    killed = left.marks is not None and left.stopped is None
+    parts = ("the daemon before was killed" if killed else "", ", ".join(filter(None, found)))
+    text = "; ".join(filter(None, parts))
+    return Report("taken-up", Priority.WARNING if killed else Priority.INFO, text) if text else None
+
+
+def _are(count: int, noun: str, nouns: str, done: str) -> str:
+    return f"{counted(count, noun, nouns)} {'is' if count == 1 else 'are'} {done}" if count else ""
+
+
+def leftovers_ended(ended: int, survivors: Sequence[int]) -> Report:
+    """Processes of attempts that outlived a daemon and its launcher."""
+    text = f"ended {counted(ended, 'process', 'processes')} that the daemon before left behind"
+    if not survivors:
+        return Report("leftovers", Priority.WARNING, text)
+    left = " ".join(map(str, survivors))
+    return Report("leftovers", Priority.ERROR, f"{text}; could not end pids {left}")
 
 
 def tokens_ignored(run: Run) -> Report:
@@ -166,6 +197,50 @@ def replaced(run: Run, newer: Run) -> Report:
     return Report("run-replaced", Priority.NOTICE, text, _fields(run, run.attempt))
 
 
+def notice_sent(run: str, what: str) -> Report:
+    """A mail has been handed over, or a hook has succeeded; `what` says which."""
+    return Report("notice-sent", Priority.INFO, f"{run}: {what}", (("CRONJOB_RUN", run),))
+
+
+def notice_failed(run: str, what: str, problem: str) -> Report:
+    """A mail could not be handed over, or a hook did not succeed."""
+    text = f"{run}: {what}: {problem}"
+    return Report("notice-failed", Priority.WARNING, text, (("CRONJOB_RUN", run),))
+
+
+def notice_output(run: str, what: str, line: str) -> Report:
+    """A line that a hook or a sendmail printed."""
+    text = f"{run}: {what}: {line}"
+    return Report("notice-output", Priority.INFO, text, (("CRONJOB_RUN", run),))
+
+
+def notice_output_dropped(run: str, what: str, lines: int, size: int) -> Report:
+    """A hook printed more than the journal is told."""
+    text = f"{run}: {what}: {counted(lines, 'line')} ({size:,} bytes) left out"
+    return Report("notice-output", Priority.WARNING, text, (("CRONJOB_RUN", run),))
+
+
+def no_sendmail(places: Sequence[str]) -> Report:
+    """Nobody takes mail on this machine; said once."""
+    text = f"no mail is sent: there is no program {' or '.join(places)}; output is in the history"
+    return Report("no-sendmail", Priority.WARNING, text)
+
+
+def notices_dropped(count: int, bound: int) -> Report:
+    """More mails and hooks waited than are kept."""
+    text = (
+        f"{counted(count, 'mail or hook', 'mails and hooks')} dropped, the oldest first: more "
+        f"than {bound:,} waited"
+    )
+    return Report("notice-failed", Priority.ERROR, text)
+
+
+def notices_left(count: int) -> Report:
+    """A stop did not wait for all of them."""
+    text = f"{counted(count, 'mail or hook', 'mails and hooks')} left to the next start"
+    return Report("notices-left", Priority.NOTICE, text)
+
+
 def pool_full(lasted: float, used: int, pool: int, waiting: int, oldest: Run | None) -> Report:
     """Runs wait, and no attempt has ended for long."""
     text = (
@@ -218,6 +293,20 @@ def missed(schedules: int, entries: int, since: datetime, until: datetime, why: 
     return Report("missed", Priority.WARNING, text)
 
 
+def caught_up(
+    runs: int, entries: int, first: datetime, last: datetime, capped: Collection[str], most: int
+) -> Report:
+    """Fire times that were missed are made up for; `capped` are labels of entries with more."""
+    text = (
+        f"{counted(runs, 'missed fire time')} of {counted(entries, 'entry', 'entries')} "
+        f"{'is' if runs == 1 else 'are'} made up for, from {first:%F %T}Z to {last:%F %T}Z"
+    )
+    if capped:
+        names = listed([*sorted(capped)[:3], *(["others"] if len(capped) > 3 else [])])
+        text += f"; no more than the newest {most} of an entry are: {names} missed more"
+    return Report("caught-up", Priority.WARNING if capped else Priority.NOTICE, text)
+
+
 def clock_stepped(by: timedelta) -> Report:
     """The wall clock no longer agrees with the monotonic clock."""
     way = "forward" if by > timedelta() else "back"
@@ -231,10 +320,11 @@ def clock_behind(by: timedelta) -> Report:
     return Report("clock-stepped", Priority.NOTICE, text)
 
 
-def stopping(running: int, waiting: int, force: bool) -> Report:
+def stopping(running: int, waiting: int, retries: int, force: bool) -> Report:
     """The daemon has been asked to stop."""
     how = "ending at once" if force else "ending"
     text = f"stopping: {how} {counted(running, 'attempt')}, {counted(waiting, 'run')} not begun"
+    text += f", {counted(retries, 'retry', 'retries')} left to the next daemon" if retries else ""
     return Report("stopping", Priority.INFO, text)
 
 
@@ -243,8 +333,13 @@ def shown_command(entry: Entry) -> str:
     return printable(entry.command)
 
 
+def ending_words(attempt: Attempt) -> str:
+    """How an attempt ended: `failed: exit status 75`."""
+    return f"{attempt.outcome or 'not over'}{_how(attempt)}"
+
+
 def _how(attempt: Attempt) -> str:
-    if attempt.outcome is Outcome.NOT_STARTED:
+    if attempt.outcome in (Outcome.NOT_STARTED, Outcome.LOST):
         return f": {attempt.why}"
     if attempt.code is not None:
         by = f", signal {attempt.signal}" if attempt.signal else ""

@@ -39,6 +39,7 @@ class RunOutcome(StrEnum):
     NOT_STARTED = "not-started"
     LOST = "lost"
     CANCELLED = "cancelled"
+    GAVE_UP = "gave-up"  #: it failed, retries were asked for, and no other attempt follows
     SKIPPED = "skipped"  #: it was not to begin
     MISSED = "missed"  #: it could not begin before its deadline
 
@@ -96,12 +97,13 @@ class Ending:
     """How an attempt ended, as the kernel or the launcher tells it."""
 
     status: int | None = None  #: wait status as of wait(2); None when it never ran or was lost
-    error: str = ""  #: why it never ran, in words; empty when it ran
+    error: str = ""  #: why it never ran, or how it was lost, in words; empty when it ran
     lost: bool = False  #: the launcher died, so nobody knows how it ended
     user_seconds: float = 0.0  #: CPU time in user mode
     system_seconds: float = 0.0  #: CPU time in the kernel
     max_rss: int = 0  #: bytes
     left_behind: int = 0  #: live processes of the attempt that outlived its first one
+    printed: int = 0  #: bytes of output
     out_of_memory: bool = False  #: the kernel ended processes of it, for its limit of memory
     survivors: tuple[int, ...] = ()  #: pids that a kill of the whole tree could not end
 
@@ -125,7 +127,7 @@ class Attempt(NamedTuple):
     def why(self) -> str:
         """Why it has no status, for people; empty when it has one."""
         if self.outcome is Outcome.LOST:
-            return "the launcher died"
+            return (self.ending.error if self.ending else "") or "the launcher died"
         if self.outcome is Outcome.NOT_STARTED and self.ending is not None:
             return self.ending.error
         return ""
@@ -170,6 +172,8 @@ class Run(NamedTuple):
     fire: FireTime
     state: RunState = RunState.DELAYED
     asked: Asked | None = None  #: None: its fire time has come
+    pass_number: int = 1  #: how often the clock has come to its fire time; 0 if it was asked for
+    caught_up: bool = False  #: its fire time was missed, and it is made up for
     deadline: float | None = None  #: monotonic seconds; not begun by then, it is missed
     ready_at: float | None = None  #: monotonic seconds at which it became ready, for this attempt
     turn: int = 0  #: its place among those that are equal otherwise
@@ -233,14 +237,15 @@ def manual_key(label: str, now: datetime, runs: Container[str], last: str = "") 
     >>> manual_key("backup", datetime(2026, 11, 21, 9, 30, 12, 345_678), ())
     'backup@2026-11-21T09:30:12.345Z'
     """
-    if last and timedelta() <= (ahead := _asked_at(last) - now + _BUMP) < _AHEAD:
+    if last and timedelta() <= (ahead := asked_at(last) - now + _BUMP) < _AHEAD:
         now += ahead
     while (key := f"{label}@{now.isoformat(timespec='milliseconds')[:23]}Z") in runs:
         now += _BUMP
     return key
 
 
-def _asked_at(key: str) -> datetime:
+def asked_at(key: str) -> datetime:
+    """The instant in the key of a run that was asked for, which is its fire time."""
     return datetime.fromisoformat(key.rpartition("@")[2])
 
 

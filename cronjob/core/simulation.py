@@ -3,7 +3,8 @@
 Nothing here reads a clock, sleeps or starts a process, so a year passes in seconds.
 """
 
-from collections.abc import Callable, Mapping
+from collections import deque
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from heapq import heappop, heappush
@@ -15,6 +16,7 @@ from cronjob.core.engine import step
 from cronjob.core.entry import Entry
 from cronjob.core.events import Effect, EndAttempt, Event, Launch, Loaded, Moment
 from cronjob.core.gates import Readings
+from cronjob.core.record import Change, StoppedInOrder
 from cronjob.core.report import Report
 from cronjob.core.run import Attempt, Ending, Run, manual_key
 from cronjob.core.state import State
@@ -93,7 +95,9 @@ class Simulation:
     `timeline` keeps them all.  `with_processes` says whether attempts get one and say so, which
     the journal and make's jobserver depend on.  `gauges` says what they show when the engine looks
     at them; tokens are taken only by a test.  Of what is due at once, `batch` begin in one step.
-    `loaded` are further attributes of the first `Loaded`, as a restarted daemon would give them.
+    `store` is given the changes to keep, and says which runs it refuses, as `MemoryHistory.store`
+    does.  `loaded` are further attributes of the first `Loaded`, as a restarted daemon would give
+    them.
     """
 
     def __init__(
@@ -108,6 +112,7 @@ class Simulation:
         watch: Callable[["Simulation", datetime, Effect], None] | None = None,
         with_processes: bool = True,
         gauges: Callable[["Simulation"], Readings] = lambda _simulation: CALM,
+        store: Callable[[tuple[Change, ...]], Collection[str]] = lambda _changes: (),
         **loaded: Any,
     ) -> None:
         self.clock = FakeClock(start)
@@ -119,6 +124,10 @@ class Simulation:
         self.stopped: events.Stopped | None = None
         self.state = State(slots=slots, batch=batch)
         self._watch = watch or Simulation._remember
+        self._store = store
+        self._queue = deque[tuple[datetime, Effect]]()  # what is to be performed, in order
+        self._performs = False  # what a step asks for now waits for its turn
+        self._refused: set[str] = set()  # runs whose attempts do not start
         self._going: dict[str, tuple[int, Act]] = {}  # attempts and what they do, by run
         self._endings: list[tuple[float, int, str, int, Ending]] = []  # a heap: due, count, attempt
         self._count = 0
@@ -167,23 +176,44 @@ class Simulation:
     def _step(self, event: Event) -> tuple[Effect, ...]:
         """One step and all that follows from it at once, but for the rest of a burst."""
         self.state, effects = step(self.state, event)
-        now = event.moment.now
-        for effect in effects:
-            if not isinstance(effect, events.WakeAt):
-                self._watch(self, now, effect)
-        for effect in effects:
-            match effect:
-                case Launch():
-                    self._play(effect)
-                case EndAttempt():
-                    self._end(effect)
-                case events.Stopped():
-                    self.stopped = effect
-                case events.Measure():
-                    self._step(events.Measured(self.clock.moment(), self.gauges(self)))
-                case events.WithdrawToken(run, number):
-                    self._step(events.TokenWithdrawn(self.clock.moment(), run, number))
+        self._queue.extend((event.moment.now, effect) for effect in effects)
+        if not self._performs:
+            self._performs = True
+            try:
+                while self._queue:
+                    self._perform(*self._queue.popleft())
+            finally:
+                self._performs = False
         return effects
+
+    def _perform(self, at: datetime, effect: Effect) -> None:
+        match effect:
+            case events.WakeAt():
+                return  # the state tells
+            case Launch(run=Run(key=key)) | EndAttempt(run=key) if key in self._refused:
+                return
+        self._watch(self, at, effect)
+        match effect:
+            case events.Record(changes):
+                self._record(changes)
+            case Launch():
+                self._play(effect)
+            case EndAttempt():
+                self._end(effect)
+            case events.Stopped(interrupted):
+                self._store((StoppedInOrder(at, interrupted),))
+                self.stopped = effect
+            case events.Measure():
+                self._step(events.Measured(self.clock.moment(), self.gauges(self)))
+            case events.WithdrawToken(run_key, number):
+                self._step(events.TokenWithdrawn(self.clock.moment(), run_key, number))
+            case _:
+                pass  # the watcher has seen it
+
+    def _record(self, changes: tuple[Change, ...]) -> None:
+        if refused := tuple(self._store(changes)):
+            self._refused.update(refused)
+            self._step(events.ClaimRefused(self.clock.moment(), refused))
 
     def ask_for(self, label: str, *, force: bool = False, lender: str | None = None) -> str:
         """Ask for a run of an entry now; the key of the run."""

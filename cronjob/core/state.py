@@ -10,9 +10,12 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from cronjob.core.config import Hooks
 from cronjob.core.entry import Entry
 from cronjob.core.events import Moment, WakeAt
 from cronjob.core.line import Line, Place
+from cronjob.core.missed import Missed
+from cronjob.core.record import Marks
 from cronjob.core.run import Run, RunState
 from cronjob.core.schedule import FireTime
 from cronjob.core.shelves import Shelves
@@ -70,6 +73,11 @@ class State:
     timers: Sequence[Timer] = ()  #: a heap
     seen: Moment | None = None  #: the clocks at the latest event
     awake: WakeAt = field(default_factory=WakeAt)  #: what was asked for last
+    planned: datetime | None = None  #: every fire time up to here has its record
+    recorded: frozenset[str] = frozenset()  #: keys of later ones that had theirs before
+    unrecorded: tuple[Missed, ...] = ()  #: rows that wait for the end of the burst
+    marks: Marks | None = None  #: as they were recorded last
+    hooks: Hooks = field(default_factory=Hooks)  #: of everybody
     passes: int = 1  #: how often the clock has gone back, plus one
     repeats_until: datetime | None = None  #: fire times up to here are of the latest pass
     high_water: datetime | None = None  #: fixed schedules are quiet up to here

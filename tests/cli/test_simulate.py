@@ -194,6 +194,7 @@ def test_json_is_one_object_a_line(table: Path) -> None:
         "nominal": "2026-03-02T09:00:00",
         "waited": 0.0,
         "overlaps": 0,
+        "caught_up": False,
         "text": "starts",
     }
     kinds = [one["event"] for one in found if one.get("name") == "nine"]
@@ -240,6 +241,23 @@ def test_missed_fire_times_in_json_have_first_last_count_and_reason(table: Path)
         "reason": "woken 9h 30m late",
     }
     assert (second["name"], second["count"]) == ("nine", 1)
+
+
+def test_what_is_made_up_for_after_a_step_is_shown(tmp_path: Path) -> None:
+    path = tmp_path / "t.tab"
+    path.write_text("0 * * * * name=a catchup=all catchup-within=90m root x\n")
+    lines = simulated(path, "--step-clock", "2026-03-02T05:30=+5h")
+    shown = [line.partition("  ")[2].strip() for line in lines if " 10:30:" in line]
+    assert shown == [
+        "the clock went forward by 5h",
+        "a  missed 3 fire times from 2026-03-02 06:00:00Z to 2026-03-02 08:00:00Z: "
+        "woken 4h 30m late; older than catchup-within, 1 hour 30 minutes",
+        "2 missed fire times of 1 entry are made up for, "
+        "from 2026-03-02 09:00:00Z to 2026-03-02 10:00:00Z",
+        "a  starts, 1h 30m after its fire time, caught up",
+        "a  starts, 30m after its fire time, caught up, "
+        "waited 1s for an earlier fire time to be made up for",
+    ]
 
 
 def test_the_summary_has_a_row_for_each_entry_and_no_occurrence(table: Path) -> None:

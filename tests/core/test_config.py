@@ -1,11 +1,11 @@
 """The configuration: every key, every problem at once."""
 
-from datetime import date
+from datetime import date, timedelta
 from typing import Any
 
 import pytest
 
-from cronjob.core.config import KEYS, Config, read_config
+from cronjob.core.config import KEYS, Config, Retention, read_config
 from cronjob.core.fields import MOST_SLOTS
 from cronjob.errors import ConfigError
 
@@ -16,6 +16,13 @@ GOOD: dict[str, object] = {
     "tables.cron-d": True,
     "tables.spool": "/srv/crontabs",
     "tables.file-names": "cronie",
+    "mail.sendmail": "/opt/mail/sendmail",
+    "hooks.on-failure": "alert",
+    "hooks.on-success": "ping https://example.com/$CRONJOB_NAME",
+    "hooks.on-give-up": "page --now",
+    "history.keep-for": "36h",
+    "history.keep-runs": 7,
+    "history.max-size": "20M",
 }
 
 
@@ -109,3 +116,38 @@ def test_a_problem_names_the_key_what_was_found_and_what_is_allowed(
 def test_all_problems_are_found_at_once() -> None:
     found = problems({"slots": 0, "tables": {"crontab": 3, "cron-d": True, "what": 1}, "else": 2})
     assert [text.split()[0] for text in found] == ["slots", "tables.crontab", "unknown", "unknown"]
+
+
+@pytest.mark.parametrize(
+    ("mapping", "retention"),
+    [
+        ({}, Retention(keep_for=timedelta(days=90), keep_runs=1000, max_size=1 << 30)),
+        ({"keep-for": "1h", "keep-runs": 1}, Retention(keep_for=timedelta(hours=1), keep_runs=1)),
+        ({"max-size": "1M"}, Retention(max_size=1 << 20)),
+    ],
+)
+def test_how_much_history_is_kept_is_read_from_its_section(
+    mapping: dict[str, Any], retention: Retention
+) -> None:
+    assert read_config({"history": mapping}).retention == retention
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("keep-for", "59m", 'is "59m"; allowed is a duration in quotes, an hour at least'),
+        ("keep-for", 90, "is 90; allowed is a duration in quotes, an hour at least"),
+        ("keep-for", "1 month", 'is "1 month"; allowed is a duration'),
+        ("keep-runs", 0, "is 0; allowed is a whole number from 1 to 1000000000"),
+        ("keep-runs", True, "is true; allowed is a whole number"),
+        ("keep-runs", "10", 'is "10"; allowed is a whole number'),
+        ("max-size", "1000K", 'is "1000K"; allowed is a size in quotes, 1M at least'),
+        ("max-size", "1GB", 'is "1GB"; allowed is a size'),
+        ("max-size", 10**9, "is 1000000000; allowed is a size in quotes"),
+    ],
+)
+def test_a_bound_of_the_history_that_makes_no_sense_is_refused(
+    key: str, value: object, said: str
+) -> None:
+    (problem,) = problems({"history": {key: value}})
+    assert problem.startswith(f"history.{key} {said}")

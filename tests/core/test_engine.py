@@ -14,11 +14,12 @@ from cronjob.core.events import (
     Launch,
     Loaded,
     Moment,
-    Remember,
+    Record,
     StopRequested,
     WakeAt,
     Woken,
 )
+from cronjob.core.record import Left, Marks, Started
 from cronjob.core.run import Attempt, Ending, Outcome, Run
 from cronjob.core.state import State
 from cronjob.testing import Act, Simulation, entries_of, exited, killed, lost, not_started
@@ -86,12 +87,12 @@ def test_a_step_changes_nothing_that_it_was_given(kind: int) -> None:
     assert first[0] != state
 
 
-def test_the_first_load_remembers_where_planning_began() -> None:
+def test_the_first_load_records_where_planning_began() -> None:
     _, effects = step(State(slots=4), Loaded(moment=Moment(START, 5.0), entries={}))
-    assert effects == (Remember(START),)
+    assert effects == (Record((Marks(START),), urgent=True),)
 
 
-def test_fire_times_are_remembered_once_and_before_anything_is_launched() -> None:
+def test_fire_times_are_recorded_once_and_before_anything_is_launched() -> None:
     simulation = at_nine(
         "0 9 * * * name=again slots=0 retry=1,1m root true\n"
         "1 9 * * * name=due root true\n1 9 * * * tz=Europe/Paris root true\n* * * * * root true\n"
@@ -100,18 +101,21 @@ def test_fire_times_are_remembered_once_and_before_anything_is_launched() -> Non
     simulation.clock.advance(MINUTE)
     effects = simulation.handle(Woken(simulation.clock.moment()))
     kinds = [type(effect) for effect in effects]
-    assert kinds == [Remember, Launch, Launch, Launch, WakeAt]
-    assert effects[0] == Remember(NINE + MINUTE)
+    assert kinds == [Record, Launch, Launch, Launch, WakeAt]
+    assert isinstance(effects[0], Record)
+    assert effects[0].changes[-1] == Marks(NINE + MINUTE)
 
 
-def test_a_boot_is_remembered_before_its_entries_are_launched() -> None:
+def test_a_boot_is_recorded_before_its_entries_are_launched() -> None:
     entries = entries_of("@reboot name=up root true\n0 9 * * * name=nine root true\n")
-    loaded = Loaded(moment=Moment(NINE, 0.0), entries=entries, planned=START, reboot=True)
+    since = {"nine": START}
+    left = Left(marks=Marks(START))
+    loaded = Loaded(moment=Moment(NINE, 0.0), entries=entries, left=left, since=since, reboot=True)
     _, effects = step(State(slots=4), loaded)
-    assert [type(effect) for effect in effects] == [Remember, Launch, Launch, WakeAt]
+    assert [type(effect) for effect in effects] == [Record, Launch, Launch, WakeAt]
 
 
-def test_nothing_is_remembered_when_nothing_is_due() -> None:
+def test_nothing_is_recorded_when_nothing_is_due() -> None:
     simulation = simulated("0 9 * * * root true\n")
     assert simulation.handle(Woken(simulation.clock.moment())) == ()
 
@@ -310,7 +314,8 @@ def test_the_journal_hears_of_the_process_of_an_attempt() -> None:
     event = AttemptStarted(
         simulation.clock.moment(), "a@2026-03-02T09:00Z", 4711, "HOME is missing"
     )
-    (effect,) = simulation.handle(event)
+    record, effect = simulation.handle(event)
+    assert record == Record((Started("a@2026-03-02T09:00Z", 1, 4711),), urgent=False)
     assert isinstance(effect, Announce)
     assert effect.report.text == (
         "a@2026-03-02T09:00Z: attempt 1 started, pid 4711: (root) CMD (/bin/echo hello); "

@@ -112,7 +112,7 @@ def test_what_is_asked_for_while_stopping_or_waits_then_is_cancelled() -> None:
         (going, "cancelled", "the daemon stops"),
     ]
     assert simulation.stopped is not None
-    assert simulation.stopped.waiting == ()
+    assert not simulation.state.runs
 
 
 # -- kill ----------------------------------------------------------------------------------------

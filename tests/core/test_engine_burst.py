@@ -6,9 +6,10 @@ from random import Random  # noqa: TID251 # seeded: a test may draw
 
 import pytest
 
-from cronjob.core import engine
+from cronjob.core import firing
 from cronjob.core.engine import step
 from cronjob.core.events import (
+    Announce,
     AttemptEnded,
     AttemptStarted,
     Effect,
@@ -19,17 +20,18 @@ from cronjob.core.events import (
     Loaded,
     Moment,
     OfferToken,
-    Remember,
+    Record,
     RunRequested,
     Stopped,
     StopRequested,
-    Waiting,
     WakeAt,
     Woken,
 )
-from cronjob.core.run import Attempt, Run, RunState
+from cronjob.core.record import Marks
+from cronjob.core.request import Asker
+from cronjob.core.run import Attempt, Run, RunState, manual_key
 from cronjob.core.state import State
-from cronjob.core.status import Asker, status
+from cronjob.core.status import status
 from cronjob.testing import Act, Simulation, entries_of, exited
 from tests.core.test_engine_invariants import ENDINGS, TABLES, loaded
 from tests.core.test_engine_invariants import START as FIRST
@@ -73,6 +75,11 @@ def drained(state: State) -> tuple[State, list[str]]:
     return state, order
 
 
+def marks(effects: tuple[Effect, ...]) -> list[Marks]:
+    records = [effect for effect in effects if isinstance(effect, Record)]
+    return [change for one in records for change in one.changes if isinstance(change, Marks)]
+
+
 @pytest.mark.parametrize(("slots", "begun"), [(1, BATCH), (4, BATCH), (20, 40), (60, 100)])
 def test_a_step_begins_two_runs_for_each_slot_or_a_batch(slots: int, begun: int) -> None:
     state, effects = at_nine(HUNDRED, slots=slots)
@@ -80,14 +87,14 @@ def test_a_step_begins_two_runs_for_each_slot_or_a_batch(slots: int, begun: int)
     assert (len(state.runs), len(state.burst)) == (begun, 100 - begun)
 
 
-def test_the_rest_begins_at_once_and_is_remembered_with_the_first() -> None:
+def test_the_rest_begins_at_once_and_the_marks_follow_it() -> None:
     state, effects = at_nine(HUNDRED)
-    assert effects[0] == Remember(NINE.now)
+    assert marks(effects) == []
     assert effects[-1] == WakeAt(at("2026-03-03T09:00Z"), NINE.monotonic)
     for begun in (64, 96, 100):
         state, effects = step(state, Woken(later(begun / 1000)))
         assert len(state.runs) == begun
-        assert not [effect for effect in effects if isinstance(effect, Remember)]
+        assert [mark.planned for mark in marks(effects)] == ([later(0.1).now] * (begun == 100))
     assert effects[-1] == WakeAt(at("2026-03-03T09:00Z"), state.full_due)
 
 
@@ -142,9 +149,8 @@ def test_a_stop_hands_over_what_has_not_begun_as_waiting() -> None:
     running = [run.key for run in state.runs.values() if run.state is RunState.RUNNING]
     for key in running:
         state, effects = step(state, AttemptEnded(later(0.003), key, exited()))
-    (stopped,) = [effect for effect in effects if isinstance(effect, Stopped)]
-    nominal = NINE.now.replace(tzinfo=None)
-    assert stopped.waiting == tuple(Waiting(f"e{n}", NINE.now, nominal) for n in range(4, 100))
+    assert effects[-1] == Stopped(())
+    assert sorted(state.runs) == sorted(f"e{n}@2026-03-02T09:00Z" for n in range(4, 100))
 
 
 def test_a_reload_finds_the_burst_begun_by_the_tables_that_made_it_due() -> None:
@@ -168,9 +174,10 @@ def test_a_step_of_the_clock_changes_nothing_for_what_was_due_before(by: timedel
 
 def test_a_run_that_is_asked_for_comes_after_the_burst_and_a_kill_finds_it_begun() -> None:
     state, _ = at_nine(HUNDRED)
-    state, _ = step(state, RunRequested(later(0.001), "e99@asked", "e99"))
+    key = manual_key("e99", later(0.001).now, state.runs)
+    state, _ = step(state, RunRequested(later(0.001), key, "e99"))
     assert state.burst == ()
-    assert state.ready[-1][3] == "e99@asked"
+    assert state.ready[-1][3] == key
     state, _ = at_nine(HUNDRED)
     state, effects = step(state, KillRequested(later(0.001), ("e99@2026-03-02T09:00Z",), "root"))
     assert [effect.why for effect in effects if isinstance(effect, Finished)] == ["killed by root"]
@@ -215,7 +222,7 @@ def a_day(seed: int, batch: int) -> list[tuple[datetime, list[str]]]:
         return Act(timedelta(seconds=own.choice([1, 20, 90, 300])), own.choice(ENDINGS))
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(engine, "_EACH_SLOT", 0)
+        patch.setattr(firing, "_EACH_SLOT", 0)
         simulation = Simulation(
             LOADS[0], start=FIRST, slots=chance.randint(3, 6), script=script, batch=batch
         )
@@ -271,7 +278,7 @@ def test_a_start_that_is_told_with_its_end_is_announced_before_it() -> None:
     state, _ = at_nine("0 9 * * * name=short root x\n")
     end = AttemptEnded(later(0.2), "short@2026-03-02T09:00Z", exited(), pid=77, note="no home")
     state, effects = step(state, end)
-    told = [effect.report.text for effect in effects if hasattr(effect, "report")]
+    told = [effect.report.text for effect in effects if isinstance(effect, Announce)]
     assert "started, pid 77" in told[0]
     assert "no home" in told[0]
     assert "succeeded" in told[1]

@@ -139,7 +139,7 @@ def test_every_run_that_ends_is_told_once_with_the_outcome_of_its_last_attempt()
     simulation.finish("c@2026-03-02T09:00Z", exited(7))
     simulation.reload({})
     assert [(key.partition("@")[0], *rest) for key, *rest in simulation.finished()] == [
-        ("a", "failed", "retries are exhausted"),
+        ("a", "gave-up", "retries are exhausted"),
         ("b", "not-started", "no such account"),
         ("c", "failed", "its entry is in no table any more"),
         ("late", "cancelled", "its entry is in no table any more"),

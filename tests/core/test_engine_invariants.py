@@ -10,12 +10,23 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, ru
 
 from cronjob.core.admission import MOST_WAITING
 from cronjob.core.entry import Entry
-from cronjob.core.events import Finished, Launch, TokensReturned, TokenTaken, Waiting
+from cronjob.core.events import Finished, Launch, TokensReturned, TokenTaken
 from cronjob.core.gates import Readings
 from cronjob.core.pool import groups
-from cronjob.core.run import Ending, RunState
+from cronjob.core.record import Begun, Change, Launching, Over
+from cronjob.core.record import Ended as EndRecorded
+from cronjob.core.run import Ending, Run, RunState
 from cronjob.core.simulation import CALM
-from cronjob.testing import Act, Simulation, entries_of, exited, killed, lost, not_started
+from cronjob.testing import (
+    Act,
+    MemoryHistory,
+    Simulation,
+    entries_of,
+    exited,
+    killed,
+    lost,
+    not_started,
+)
 
 START = datetime.fromisoformat("2026-03-29T00:58:30Z")  # Paris jumps over 2:00 soon
 TABLES = (
@@ -72,14 +83,29 @@ class AnyDay(RuleBasedStateMachine):
         self.widest = slots  # that the pool has been
         self.forced = False
         self.readings = CALM
+        self.history = MemoryHistory()
         self.simulation = Simulation(
             LOADS[0],
             start=START,
             gauges=lambda _simulation: self.readings,
             slots=slots,
             reboot=reboot,
+            store=self.store,
             script=lambda _run, _attempt: Act(lasts=None, obeys_after=timedelta(seconds=4)),
         )
+
+    def store(self, changes: tuple[Change, ...]) -> tuple[str, ...]:
+        """Record them; nothing begins twice, and nothing that is over changes."""
+        for change in changes:
+            match change:
+                case Begun(run=Run(key=key)):
+                    assert key not in self.history.runs
+                case Launching(run=Run(key=key)) | EndRecorded(run=key) | Over(run=key):
+                    assert self.history.runs[key].outcome is None
+                case _:
+                    pass
+            assert not self.history.record((change,))
+        return ()
 
     @rule(seconds=st.integers(1, 200))
     def time_passes(self, seconds: int) -> None:
@@ -141,6 +167,37 @@ class AnyDay(RuleBasedStateMachine):
     def a_stop_is_asked_for(self, force: bool, really: int) -> None:
         if really == 0:
             self.simulation.stop(force=force)
+
+    @invariant()
+    def the_history_has_every_run_as_it_is(self) -> None:
+        left = self.history.left()
+        runs = self.simulation.state.runs
+        assert {one.key: len(one.attempts) for one in left.unfinished} == {
+            key: len(run.attempts) for key, run in runs.items()
+        }
+        for one in left.unfinished:
+            run = runs[one.key]
+            assert [a.outcome for a in one.attempts] == [a.outcome for a in run.attempts]
+            assert (one.retry_at is not None) == (
+                bool(run.attempts) and run.state is not RunState.RUNNING
+            )
+
+    @invariant()
+    def every_run_that_is_over_was_recorded_with_its_outcome(self) -> None:
+        told = {
+            e.run.key: e.outcome for _, e in self.simulation.timeline if isinstance(e, Finished)
+        }
+        assert told == {
+            key: run.outcome for key, run in self.history.runs.items() if run.outcome is not None
+        }
+
+    @invariant()
+    def no_fire_time_that_is_marked_as_dealt_with_is_without_a_record(self) -> None:
+        marks, state = self.history.marks, self.simulation.state
+        assert marks is not None
+        assert state.planned is not None
+        if not (state.burst or state.stopping) and state.passes == 1:
+            assert marks.planned <= state.planned <= self.simulation.clock.now()
 
     @invariant()
     def slots_are_those_of_running_entries_and_fit_the_pool(self) -> None:
@@ -283,14 +340,14 @@ class AnyDay(RuleBasedStateMachine):
         simulation = self.simulation
         already = simulation.stopped is not None
         waiting = {
-            Waiting(run.label, run.fire.at, run.fire.nominal)
+            run.key
             for run in simulation.state.runs.values()
-            if not run.attempts and run.asked is None
+            if run.state is not RunState.RUNNING and (run.attempts or run.asked is None)
         }
         simulation.stop()
         simulation.run_until(simulation.clock.now() + timedelta(seconds=30))
         assert simulation.stopped is not None
-        assert already or set(simulation.stopped.waiting) == waiting
+        assert already or waiting <= {run.key for run in self.history.left().unfinished}
         assert simulation.state.slots_used == 0
 
 

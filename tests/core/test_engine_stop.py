@@ -1,13 +1,14 @@
 """Stop and restart: what one daemon hands to the next."""
 
 from datetime import datetime, timedelta
-from typing import Any
 
 import pytest
 
-from cronjob.core.events import EndAttempt, Remember, Stopped, Waiting
+from cronjob.core.events import EndAttempt, Stopped
+from cronjob.core.record import Marks
 from cronjob.core.run import Attempt, Ending, Run
-from cronjob.testing import Act, Simulation, entries_of, exited, lost, not_started
+from cronjob.testing import Act, MemoryHistory, Simulation, entries_of, exited, lost, not_started
+from tests.core.lives import Life
 
 at = datetime.fromisoformat
 START = at("2026-03-02T08:59Z")
@@ -20,8 +21,8 @@ def endless(_run: Run, _attempt: Attempt) -> Act:
     return Act(lasts=None, obeys_after=timedelta(seconds=3))
 
 
-def at_nine(text: str, *, slots: int = 16, host: str = "") -> Simulation:
-    simulation = Simulation(entries_of(text, host=host), start=START, slots=slots, script=endless)
+def at_nine(text: str, *, slots: int = 16, host: str = "") -> Life:
+    simulation = Life(entries_of(text, host=host), start=START, slots=slots, script=endless)
     simulation.run_until(NINE)
     return simulation
 
@@ -31,19 +32,9 @@ def graces(simulation: Simulation) -> list[tuple[str, float]]:
     return [(effect.run.partition("@")[0], effect.grace) for effect in ends]
 
 
-def after(first: Simulation, text: str, pause: timedelta, **loaded: Any) -> Simulation:
-    """The daemon that comes after `first`, which stopped; it knows what the first remembered."""
-    assert first.stopped is not None
-    remembered = [e.planned for _, e in first.timeline if isinstance(e, Remember)]
-    known: dict[str, Any] = {
-        "planned": remembered[-1],
-        "stopped": first.clock.now(),
-        "waiting": first.stopped.waiting,
-        "interrupted": first.stopped.interrupted,
-    }
-    return Simulation(
-        entries_of(text), start=first.clock.now() + pause, script=endless, **(known | loaded)
-    )
+def left_waiting(life: Life) -> list[str]:
+    """What the next daemon will find unfinished."""
+    return [run.key for run in life.history.left().unfinished]
 
 
 def starts(simulation: Simulation) -> list[tuple[str, str]]:
@@ -56,7 +47,7 @@ def starts(simulation: Simulation) -> list[tuple[str, str]]:
 def test_a_stop_with_nothing_running_is_over_at_once() -> None:
     simulation = Simulation({}, start=START)
     simulation.stop()
-    assert simulation.stopped == Stopped((), ())
+    assert simulation.stopped == Stopped(())
 
 
 def test_a_stop_gives_every_running_attempt_its_grace() -> None:
@@ -65,7 +56,7 @@ def test_a_stop_gives_every_running_attempt_its_grace() -> None:
     assert graces(simulation) == [("a", 4.0), ("b", 10.0)]
     assert simulation.stopped is None
     simulation.run_until(NINE + MINUTE)
-    assert simulation.stopped == Stopped((), ())
+    assert simulation.stopped == Stopped(())
     assert [report.text.split()[3] for report in simulation.reports("attempt-ended")] == [
         "cancelled:"
     ] * 2
@@ -95,7 +86,7 @@ def test_a_stop_ends_once_however_often_it_is_asked_for() -> None:
     simulation.finish("a@2026-03-02T09:00Z", exited())
     simulation.wake()
     simulation.stop()
-    assert [e for _, e in simulation.timeline if isinstance(e, Stopped)] == [Stopped((), ())]
+    assert [e for _, e in simulation.timeline if isinstance(e, Stopped)] == [Stopped(())]
 
 
 def test_a_stop_says_what_it_ends_and_what_is_left() -> None:
@@ -121,22 +112,46 @@ def test_nothing_starts_while_stopping() -> None:
     assert simulation.state.awake.wall is None
 
 
-def test_a_run_that_backs_off_is_dropped_and_that_is_said() -> None:
+def test_a_run_that_backs_off_is_left_to_the_next_daemon() -> None:
     simulation = at_nine("0 9 * * * name=a retry=1,1m root x\n")
     simulation.finish("a@2026-03-02T09:00Z", exited(1))
     simulation.stop()
-    (report,) = simulation.reports("run-dropped")
-    assert not simulation.state.runs
-    assert report.text == ("a@2026-03-02T09:00Z: dropped: the daemon stops before its next attempt")
-    assert simulation.stopped == Stopped((), ())
+    assert simulation.stopped == Stopped(())
+    assert simulation.finished() == []
+    assert left_waiting(simulation) == ["a@2026-03-02T09:00Z"]
+    (report,) = simulation.reports("stopping")
+    assert report.text == (
+        "stopping: ending 0 attempts, 0 runs not begun, 1 retry left to the next daemon"
+    )
 
 
-def test_a_failure_during_a_stop_is_not_tried_again() -> None:
-    simulation = at_nine("0 9 * * * name=a retry=1,1m retry-on=failure,cancelled root x\n")
+CANCELLED = [("a@2026-03-02T09:00Z", "cancelled", "the daemon stops")]
+
+
+@pytest.mark.parametrize(
+    ("retry_on", "over", "left"),
+    [("failure", CANCELLED, []), ("failure,cancelled", [], ["a@2026-03-02T09:00Z"])],
+)
+def test_what_a_stop_ends_is_tried_again_only_where_cancelled_is_named(
+    retry_on: str, over: list[tuple[str, str, str]], left: list[str]
+) -> None:
+    simulation = at_nine(f"0 9 * * * name=a retry=1,1m retry-on={retry_on} root x\n")
     simulation.stop()
     simulation.finish("a@2026-03-02T09:00Z", exited(1))
-    assert simulation.stopped == Stopped((), ())
-    assert not simulation.reports("retry-planned")
+    assert simulation.stopped == Stopped(())
+    assert simulation.finished() == over
+    assert left_waiting(simulation) == left
+    assert len(simulation.reports("retry-planned")) == len(left)
+
+
+def test_a_run_that_was_to_end_for_its_timeout_is_tried_again_by_the_next_daemon() -> None:
+    first = at_nine("0 9 * * * name=a retry=1,1m timeout=30s root x\n")
+    first.run_until(NINE + 31 * SECOND)
+    first.stop()
+    first.run_until(NINE + MINUTE)
+    second = first.after("0 9 * * * name=a retry=1,1m root x\n", SECOND)
+    second.run_until(NINE + 2 * MINUTE)
+    assert starts(second) == [("09:01:33", "a@2026-03-02T09:00Z")]
 
 
 def test_runs_that_wait_are_handed_over_and_start_with_the_next_daemon() -> None:
@@ -144,10 +159,9 @@ def test_runs_that_wait_are_handed_over_and_start_with_the_next_daemon() -> None
     first = at_nine(text, slots=1)
     first.stop()
     first.run_until(NINE + MINUTE)
-    assert first.stopped is not None
-    waiting = Waiting("b", NINE, at("2026-03-02T11:00"))
-    assert first.stopped.waiting == (waiting,)
-    second = after(first, text, 20 * MINUTE)
+    (waiting,) = first.history.left().unfinished
+    assert (waiting.key, waiting.nominal) == ("b@2026-03-02T09:00Z", at("2026-03-02T11:00"))
+    second = first.after(text, 20 * MINUTE)
     assert starts(second) == [("09:21:00", "b@2026-03-02T09:00Z")]
     assert second.state.runs["b@2026-03-02T09:00Z"].fire.nominal == waiting.nominal
     assert not second.reports("missed")
@@ -159,12 +173,7 @@ def test_a_run_in_its_jitter_is_handed_over_with_the_rest_of_it() -> None:
     delay = first.state.entries["late"].start_delay
     assert delay > 5 * MINUTE
     first.stop()
-    second = Simulation(
-        entries_of(text, host="h"),
-        start=NINE + MINUTE,
-        planned=NINE,
-        waiting=first.stopped.waiting if first.stopped else (),
-    )
+    second = Life(entries_of(text, host="h"), start=NINE + MINUTE, history=first.history)
     second.run_until(NINE + timedelta(hours=1))
     ((started, key, _),) = second.starts()
     assert key == "late@2026-03-02T09:00Z"
@@ -178,7 +187,7 @@ def test_what_falls_due_while_a_stop_drains_starts_after_a_quick_restart() -> No
     first.clock.advance(8 * MINUTE)
     first.finish("a@2026-03-02T09:00Z", exited())
     first.finish("c@2026-03-02T09:00Z", exited())
-    second = after(first, text, 30 * SECOND)
+    second = first.after(text, 30 * SECOND)
     assert starts(second) == [
         ("09:08:30", "b@2026-03-02T09:01Z"),
         *(("09:08:30", f"c@2026-03-02T09:0{minute}Z") for minute in range(1, 9)),
@@ -190,10 +199,12 @@ def test_a_waiting_run_whose_entry_is_gone_after_the_restart_is_said() -> None:
     first = at_nine(text, slots=1)
     first.stop()
     first.finish("a@2026-03-02T09:00Z", exited())
-    second = after(first, "1 9 * * * name=a root x\n", 5 * SECOND)
+    second = first.after("1 9 * * * name=a root x\n", 5 * SECOND)
     assert [report.text for report in second.reports("run-dropped")] == [
         "b: its run of 2026-03-02 09:00:00Z is dropped: its entry is in no table any more"
     ]
+    run = second.history.runs["b@2026-03-02T09:00Z"]
+    assert (run.outcome, run.why) == ("cancelled", "its entry is in no table any more")
 
 
 @pytest.mark.parametrize(
@@ -211,7 +222,7 @@ def test_a_restart_within_a_minute_loses_nothing_and_a_longer_one_says_so_once(
     first = at_nine(text)
     first.clock.advance(59 * SECOND)
     first.stop()
-    second = after(first, text, pause)
+    second = first.after(text, pause)
     assert sorted({started for started, _ in starts(second)}) == expected
     reports = second.reports("missed")
     assert len(reports) == missed
@@ -227,12 +238,13 @@ WILD_AND_FIXED = "*/30 * * * * name=wild root x\n0,30 9-12 * * * name=fixed root
 
 def before_the_last_daemon(behind: timedelta) -> Simulation:
     """A daemon that starts that long before 10:00, when another one was still there."""
-    simulation = Simulation(
-        entries_of(WILD_AND_FIXED),
+    history = MemoryHistory()
+    history.record((Marks(at("2026-03-02T10:00Z")),))
+    simulation = Life(
+        WILD_AND_FIXED,
         start=at("2026-03-02T10:00Z") - behind,
+        history=history,
         script=endless,
-        planned=at("2026-03-02T10:00Z"),
-        stopped=at("2026-03-02T10:00Z"),
     )
     simulation.run_until(at("2026-03-02T10:30Z"))
     return simulation
@@ -262,13 +274,13 @@ def test_less_than_a_second_between_two_daemons_is_no_step() -> None:
 
 
 def test_a_restart_behind_the_high_water_mark_keeps_it() -> None:
-    first = Simulation(entries_of(WILD_AND_FIXED), start=at("2026-03-02T09:59Z"), script=endless)
+    first = Life(WILD_AND_FIXED, start=at("2026-03-02T09:59Z"), script=endless)
     first.run_until(at("2026-03-02T10:01Z"))
     first.jump_wall(-timedelta(minutes=45))
     first.run_until(at("2026-03-02T09:40Z"))
     first.stop()
     first.run_until(at("2026-03-02T09:41Z"))
-    second = after(first, WILD_AND_FIXED, SECOND)
+    second = first.after(WILD_AND_FIXED, SECOND)
     second.run_until(at("2026-03-02T10:30Z"))
     assert [key for _, key, _ in second.starts("fixed")] == ["fixed@2026-03-02T10:30Z"]
 
@@ -278,7 +290,7 @@ def test_a_new_entry_does_not_start_for_a_time_before_it_was_in_a_table() -> Non
     first.finish("a@2026-03-02T09:00Z", exited())
     first.run_until(NINE + timedelta(hours=2))  # idle
     first.stop()
-    second = after(first, "0 9 * * * name=a root x\n30 10 * * * name=new root x\n", 5 * SECOND)
+    second = first.after("0 9 * * * name=a root x\n30 10 * * * name=new root x\n", 5 * SECOND)
     assert starts(second) == []
     assert second.reports() == []
 
@@ -288,41 +300,41 @@ def test_what_was_due_at_the_moment_of_the_stop_is_not_forgotten() -> None:
     first = at_nine(text)
     first.clock.advance(MINUTE)  # 9:01 has come; the stop is heard of before the alarm
     first.stop()
-    assert starts(after(first, text, SECOND)) == [("09:01:01", "b@2026-03-02T09:01Z")]
+    assert starts(first.after(text, SECOND)) == [("09:01:01", "b@2026-03-02T09:01Z")]
 
 
-def test_a_run_that_was_handed_over_and_is_due_as_well_starts_once() -> None:
-    waiting = Waiting("a", NINE, at("2026-03-02T09:00"))
-    entries = entries_of("0 9 * * * name=a root x\n")
-    second = Simulation(entries, start=NINE + 9 * SECOND, planned=START, waiting=(waiting,))
+def test_a_run_that_was_begun_and_is_due_as_well_starts_once() -> None:
+    text = "0 9 * * * name=a jitter=30s root x\n"
+    first = Life(entries_of(text, host="h"), start=START)
+    first.run_until(NINE)
+    first.history.record((Marks(START),))  # as if the rest of a burst had not begun
+    assert first.history.left().recorded == {"a@2026-03-02T09:00Z"}
+    second = first.after("0 9 * * * name=a root x\n", 9 * SECOND)
+    second.run_until(NINE + 10 * MINUTE)
     assert starts(second) == [("09:00:09", "a@2026-03-02T09:00Z")]
 
 
 def test_a_daemon_that_died_runs_no_fire_time_twice() -> None:
     text = "* * * * * name=a root x\n"
-    second = Simulation(
-        entries_of(text), start=NINE + 20 * SECOND, planned=NINE + timedelta(microseconds=5)
-    )
+    first = at_nine(text)
+    second = first.after(text, 20 * SECOND)
     assert starts(second) == []
     second.run_until(NINE + MINUTE)
     assert starts(second) == [("09:01:00", "a@2026-03-02T09:01Z")]
 
 
 def test_what_waits_is_handed_over_in_the_order_in_which_it_fell_due() -> None:
-    simulation = Simulation(
-        entries_of(
-            "0 9 * * * name=going root x\n1 9 * * * name=late root x\n"
-            "0 9 * * * name=z root x\n0 9 * * * name=a root x\n"
-        ),
-        start=START,
-        slots=1,
-        script=lambda _run, _attempt: Act(lasts=None),
+    text = (
+        "0 9 * * * name=going root x\n1 9 * * * name=late root x\n"
+        "0 9 * * * name=z root x\n0 9 * * * name=a root x\n"
     )
-    simulation.run_until(NINE + timedelta(minutes=1))
-    simulation.stop()
-    simulation.run_until(NINE + timedelta(minutes=2))
-    assert simulation.stopped is not None
-    assert [waiting.label for waiting in simulation.stopped.waiting] == ["z", "a", "late"]
+    first = Life(text, start=START, slots=1, script=endless)
+    first.run_until(NINE + timedelta(minutes=1))
+    first.stop()
+    first.run_until(NINE + timedelta(minutes=2))
+    second = first.after(text, SECOND, slots=1, script=lambda _run, _attempt: Act())
+    second.run_until(NINE + timedelta(minutes=3))
+    assert [key.partition("@")[0] for _, key, _ in second.starts()] == ["z", "a", "late"]
 
 
 # -- @reboot -------------------------------------------------------------------------------------
@@ -346,32 +358,44 @@ def test_reboot_entries_are_named_after_the_start_of_the_daemon() -> None:
 
 @pytest.mark.parametrize("ending", [exited(0), exited(143), lost(), not_started("it was ended")])
 def test_a_reboot_entry_that_a_stop_ended_starts_again(ending: Ending) -> None:
-    first = Simulation(entries_of(BOOT), start=START, reboot=True, script=endless)
+    first = Life(BOOT, start=START, reboot=True, script=endless)
     first.stop()
     first.finish(first.starts()[0][1], ending)
-    assert first.stopped == Stopped((), ("up",))
-    second = after(first, BOOT, 5 * SECOND)
+    assert first.stopped == Stopped(("up",))
+    second = first.after(BOOT, 5 * SECOND)
     assert starts(second) == [("08:59:05", "up@2026-03-02T08:59:05Z")]
 
 
 def test_a_reboot_entry_that_ended_by_itself_does_not_start_again() -> None:
-    first = Simulation(entries_of(BOOT), start=START, reboot=True)
+    first = Life(BOOT, start=START, reboot=True)
     first.run_until(START + 30 * SECOND)
     first.stop()
-    assert first.stopped == Stopped((), ())
+    assert first.stopped == Stopped(())
+
+
+TWO_AT_BOOT = "@reboot name=a slots=1 root x\n@reboot name=b slots=1 root x\n"
+
+
+def stopped_before_a_second_one_had_a_slot() -> Life:
+    first = Life(TWO_AT_BOOT, start=START, slots=1, reboot=True, script=endless)
+    first.stop()
+    first.finish(first.starts()[0][1], exited())
+    return first
 
 
 def test_a_reboot_entry_that_waited_for_a_slot_starts_once_after_the_next_boot() -> None:
-    text = "@reboot name=a slots=1 root x\n@reboot name=b slots=1 root x\n"
-    first = Simulation(entries_of(text), start=START, slots=1, reboot=True, script=endless)
-    first.stop()
-    first.finish(first.starts()[0][1], exited())
-    assert first.stopped is not None
-    assert [waiting.label for waiting in first.stopped.waiting] == ["b"]
-    second = after(first, text, MINUTE, reboot=True, interrupted=())
+    first = stopped_before_a_second_one_had_a_slot()
+    assert left_waiting(first) == ["b@2026-03-02T08:59Z"]
+    second = first.after(TWO_AT_BOOT, MINUTE, reboot=True)
     assert [key for _, key in starts(second)] == ["a@2026-03-02T09:00Z", "b@2026-03-02T09:00Z"]
-    third = after(first, text, MINUTE)  # only the daemon was restarted
-    assert sorted(key for _, key in starts(third)) == [
+    run = second.history.runs["b@2026-03-02T08:59Z"]
+    assert (run.outcome, run.why) == ("cancelled", "it starts anew")
+
+
+def test_a_reboot_entry_that_waited_for_a_slot_goes_on_waiting_with_the_next_daemon() -> None:
+    first = stopped_before_a_second_one_had_a_slot()
+    second = first.after(TWO_AT_BOOT, MINUTE)
+    assert sorted(key for _, key in starts(second)) == [
         "a@2026-03-02T09:00Z",
         "b@2026-03-02T08:59Z",
     ]

@@ -69,7 +69,7 @@ def test_no_token_is_offered_before_the_process_is_there() -> None:
     )
     simulation.run_until(NINE)
     assert not [e for _, e in simulation.timeline if isinstance(e, OfferToken)]
-    (effect, *_) = simulation.handle(AttemptStarted(simulation.clock.moment(), MAKE, 7))[1:]
+    (effect, *_) = simulation.handle(AttemptStarted(simulation.clock.moment(), MAKE, 7))[2:]
     assert effect == OfferToken(MAKE, 1)
 
 

@@ -102,7 +102,7 @@ def test_control_characters_of_a_command_do_not_reach_the_journal() -> None:
             Priority.WARNING,
             "not-started: no account market (table:1)",
         ),
-        (lost(), None, Priority.WARNING, "lost after 2.5s (table:1)"),
+        (lost(), None, Priority.WARNING, "lost: the launcher died after 2.5s (table:1)"),
         (
             Ending(status=9, out_of_memory=True),
             None,

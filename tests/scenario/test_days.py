@@ -2,13 +2,13 @@
 
 from collections import Counter
 from datetime import UTC, datetime, timedelta
-from typing import Any
 
 import pytest
 
-from cronjob.core.events import Remember
+from cronjob.core.events import Record
+from cronjob.core.record import Marks
 from cronjob.core.run import Attempt, Run
-from cronjob.testing import Act, Simulation, entries_of, exited, killed
+from cronjob.testing import Act, MemoryHistory, Simulation, entries_of, exited, killed
 
 at = datetime.fromisoformat
 DAY = timedelta(days=1)
@@ -110,7 +110,9 @@ def test_two_hundred_entries_at_once_share_eight_slots() -> None:
     labels = [key.partition("@")[0] for _, key, _ in simulation.starts()]
     assert labels == [f"e{i:03}" for i in range(200)]
     assert len(simulation.reports("run-waiting")) == 192
-    assert [e for _, e in simulation.timeline if isinstance(e, Remember)][1:] == [Remember(nine)]
+    records = [effect for _, effect in simulation.timeline if isinstance(effect, Record)]
+    marks = [change for one in records for change in one.changes if isinstance(change, Marks)]
+    assert marks[1] == Marks(nine)
 
 
 def flaky(run: Run, attempt: Attempt) -> Act:
@@ -165,21 +167,17 @@ def test_a_laptop_that_sleeps_over_the_night_misses_it_and_says_so_once() -> Non
 def test_a_week_of_restarts_loses_nothing_and_repeats_nothing() -> None:
     entries = entries_of("*/7 * * * * name=often root true\n15 2 * * * name=nightly root true\n")
     now, started = at("2026-03-02T00:00:30Z"), list[str]()
-    known: dict[str, Any] = {}
+    history, since = MemoryHistory(), dict.fromkeys(entries, now)
     for hours in (1, 5, 0.1, 26, 3, 0.01, 60):
-        daemon = Simulation(entries, start=now, **known)
+        daemon = Simulation(
+            entries, start=now, store=history.record, left=history.left(), since=since
+        )
         daemon.run_until(now + timedelta(hours=hours))
         daemon.stop()
         daemon.run_until(daemon.clock.now() + SECOND)
         assert daemon.stopped is not None
         started += [key for _, key, _ in daemon.starts()]
         assert daemon.reports("missed") == []
-        remembered = [e.planned for _, e in daemon.timeline if isinstance(e, Remember)]
-        known = {
-            "planned": remembered[-1],
-            "stopped": daemon.clock.now(),
-            "waiting": daemon.stopped.waiting,
-        }
         now = daemon.clock.now() + timedelta(seconds=45)
     expected = [
         f"{label}@{fire.at:%Y-%m-%dT%H:%MZ}"

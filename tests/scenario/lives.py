@@ -1,0 +1,189 @@
+"""One machine over many lives of its daemon, each of which may end at any effect."""
+
+from collections.abc import Callable, Collection, Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Protocol
+
+from cronjob.core.entry import Entry
+from cronjob.core.events import Effect, Launch, Loaded, Record, Stopped
+from cronjob.core.record import Begun, Change, Left, Marks
+from cronjob.core.run import Attempt, Run
+from cronjob.testing import Act, Simulation
+from tests.scenario.book import Book, Window
+
+
+class Store(Protocol):
+    """What keeps the changes from one life to the next."""
+
+    def record(self, changes: Sequence[Change]) -> Sequence[str]:
+        """Keep them, all or none; the keys of runs that had been claimed before."""
+
+    def left(self) -> Left:
+        """What the next daemon is told."""
+
+
+class Crash(BaseException):
+    """The daemon is killed here.  No `Exception`, which somebody may catch."""
+
+
+class Machine:
+    """A daemon, and the one after it: what is recorded outlives them, and nothing else does.
+
+    `hasty` says that what is not urgent is stored with the next urgent record, and is lost by a
+    crash before that; otherwise it is stored at once, as when a second has passed.
+    """
+
+    def __init__(
+        self,
+        entries: Mapping[str, Entry],
+        *,
+        start: datetime,
+        store: Store,
+        slots: int = 4,
+        script: Callable[[Run, Attempt], Act] = lambda _run, _attempt: Act(),
+        hasty: bool = True,
+        **simulation: Any,
+    ) -> None:
+        self.entries = entries
+        self.store = store
+        self.book = Book()
+        self.slots = slots
+        self.script = script
+        self.hasty = hasty
+        self.wall = start
+        self.windows: list[Window] = []  #: what schedules there have been
+        self.alive: Simulation | None = None
+        self.crossed = 0  #: effects that were about to be performed, in all lives
+        self.doomed: int | None = None  #: the daemon dies before it performs this one
+        self.crashed = False  #: it has, and no other one has begun
+        self._simulation = simulation
+        self._early: list[Change] = []  #: what is not urgent and not stored
+        self._refused = set[str]()  # of this daemon: they are others of the same key
+        self._urgent = True
+        self._booted = False  #: a daemon of this boot has recorded its marks
+
+    def run(self, act: Callable[[Simulation], object] | None = None) -> bool:
+        """Let the daemon live, from its start if there is none; whether it has survived."""
+        try:
+            if self.alive is None:
+                self.crashed = False
+                self.alive = self._begin()
+            if act is not None and self.alive.stopped is None:
+                act(self.alive)
+        except Crash:
+            self._end()
+            self.crashed = True
+            return False
+        self.wall = self.alive.clock.now()
+        if self.alive.stopped is not None:
+            self._end()
+        return True
+
+    def pass_time(self, by: timedelta) -> bool:
+        """Let so much time pass, with the daemon or without one; whether it has survived."""
+        until = self.wall + by
+        if self.alive is None:
+            self.wall = until
+            return True
+        return self.run(lambda simulation: simulation.run_until(until))
+
+    def jump(self, by: timedelta) -> bool:
+        """Set the wall clock; whether the daemon has survived it."""
+        if self.alive is None:
+            self.wall += by
+            return True
+        return self.run(lambda simulation: simulation.jump_wall(by))
+
+    def load(self, entries: Mapping[str, Entry]) -> bool:
+        """Change the tables; whether the daemon has survived it."""
+        self.entries = entries
+        self.book.reread(entries)
+        if self.alive is None:
+            return True  # nobody sees it yet
+        before = [window for window in self.windows if window.until is None]
+        moment = self.alive.clock.moment()
+        loaded = Loaded(moment=moment, entries=entries, since=self._since())
+        survived = self.run(lambda simulation: simulation.handle(loaded))
+        for window in before:
+            if not survived and window.until is not None:
+                window.until = self.book.dealt_with(window.label)
+        return survived
+
+    def kill(self) -> None:
+        """End the daemon where it stands."""
+        self._end()
+
+    def boot(self) -> None:
+        """The machine itself starts again."""
+        self._end()
+        self._booted = False
+
+    def _since(self) -> dict[str, datetime]:
+        """Since when which label has its schedule, as of now."""
+        current = {window.label: window for window in self.windows if window.until is None}
+        for label, window in current.items():
+            entry = self.entries.get(label)
+            if entry is None or entry.schedule.key != window.schedule.key:
+                alone = self.alive is None  # nobody looked at it since
+                window.until = self.book.dealt_with(label) if alone else self.wall
+        for label, entry in self.entries.items():
+            if label not in current or current[label].until is not None:
+                self.windows.append(Window(label, entry.schedule, self.wall))
+        return {window.label: window.since for window in self.windows if window.until is None}
+
+    def _begin(self) -> Simulation:
+        return Simulation(
+            self.entries,
+            start=self.wall,
+            slots=self.slots,
+            script=lambda run, attempt: self.script(run, attempt),
+            watch=self._watch,
+            store=self._keep,
+            left=self.store.left(),
+            since=self._since(),
+            reboot=not self._booted,
+            **self._simulation,
+        )
+
+    def _end(self) -> None:
+        self._early.clear()
+        self._refused.clear()
+        self.alive = None
+
+    def _watch(self, simulation: Simulation, _at: datetime, effect: Effect) -> None:
+        self.crossed += 1
+        self.wall = simulation.clock.now()
+        if self.doomed is not None and self.crossed >= self.doomed:
+            self.doomed = None
+            raise Crash
+        match effect:
+            case Record(urgent=urgent):
+                self._urgent = urgent or not self.hasty
+            case Launch(run, attempt):
+                if run.key not in self._refused:
+                    self.book.launch(run.key, attempt.number)
+            case Stopped():
+                self._urgent = True
+            case _:
+                pass
+
+    def _keep(self, changes: tuple[Change, ...]) -> Collection[str]:
+        """Store them now, or with the next that are urgent; which runs are refused."""
+        self._early += changes
+        if not self._urgent:
+            return ()
+        changes, self._early = tuple(self._early), []
+        refused = self.store.record(changes)
+        twice = [key for key in refused if not self._may_come_again(changes, key)]
+        assert not twice, f"begun again: {twice}"
+        self._refused.update(refused)
+        self.book.note(changes, self._refused)
+        self._booted |= any(isinstance(change, Marks) for change in changes)
+        return refused
+
+    @staticmethod
+    def _may_come_again(changes: Sequence[Change], key: str) -> bool:
+        """Whether the key is of a time that the clock may show twice: of a boot, of a wish."""
+        begun = [change.run for change in changes if isinstance(change, Begun)]
+        runs = [run for run in begun if run.key == key]
+        return all(run.entry.schedule.reboot or run.asked is not None for run in runs)
