@@ -20,16 +20,16 @@ __all__ = [
     "Batch",
     "Clock",
     "Command",
-    "Ended",
     "Ending",
     "Heard",
     "History",
     "Item",
     "Launcher",
     "LauncherNoted",
+    "OnEnd",
+    "OnStart",
     "Printed",
     "Reader",
-    "Started",
 ]
 
 #: Where a command finds the read and the write end of its jobserver: above all that scripts
@@ -92,10 +92,10 @@ class Launcher(Protocol):
         """End whatever any attempt left behind, then the launcher itself."""
 
 
-Started = Callable[[str, int, str], None]
+OnStart = Callable[[str, int, str], None]
 
 
-class Ended(Protocol):
+class OnEnd(Protocol):
     """What hears of ends."""
 
     def __call__(

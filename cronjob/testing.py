@@ -17,17 +17,17 @@ from cronjob.core.notice import Notice
 from cronjob.core.record import (
     Begun,
     Change,
+    Ended,
     Launching,
     Left,
-    Marks,
     NoticeSent,
     Over,
     Planned,
+    Progress,
+    Started,
     StoppedInOrder,
     Unfinished,
 )
-from cronjob.core.record import Ended as EndRecorded
-from cronjob.core.record import Started as StartRecorded
 from cronjob.core.run import Attempt, Ending, RunOutcome
 from cronjob.core.simulation import (
     Act,
@@ -39,7 +39,7 @@ from cronjob.core.simulation import (
     not_started,
 )
 from cronjob.core.table import parse_table
-from cronjob.ports import Command, Ended, Started
+from cronjob.ports import Command, OnEnd, OnStart
 
 __all__ = [
     "Act",
@@ -63,8 +63,8 @@ class FakeLauncher:
     The test starts and finishes the attempts; the callbacks are told as by a real launcher.
     """
 
-    started: Started
-    ended: Ended
+    started: OnStart
+    ended: OnEnd
     launches: list[tuple[str, Command]] = field(default_factory=list)
     ends: list[tuple[str, float]] = field(default_factory=list)  #: attempts, and their graces
     going: set[str] = field(default_factory=set)  #: launched and not finished
@@ -143,7 +143,7 @@ class MemoryHistory:
         self.runs: dict[str, RecordedRun] = {}  #: by key
         self.missed: list[Missed] = []
         self.planned: dict[str, datetime | None] = {}  #: next fire times by schedule
-        self.marks: Marks | None = None
+        self.progress: Progress | None = None
         self.stopped: datetime | None = None
         self.interrupted: tuple[str, ...] = ()
         self._claims: set[tuple[str, datetime, int]] = set()
@@ -159,9 +159,9 @@ class MemoryHistory:
     def left(self, uncertain_since: datetime | None = None) -> Left:
         """What the daemon that comes next is told, when the one before has ended."""
         self._refused.clear()
-        planned = self.marks.planned if self.marks is not None else None
+        planned = self.progress.planned if self.progress is not None else None
         return Left(
-            marks=self.marks,
+            progress=self.progress,
             stopped=self.stopped,
             interrupted=self.interrupted,
             unfinished=tuple(run.unfinished() for run in self.runs.values() if not run.outcome),
@@ -173,8 +173,8 @@ class MemoryHistory:
 
     def _make(self, change: Change) -> None:
         match change:
-            case Marks():
-                self.marks, self.stopped, self.interrupted = change, None, ()
+            case Progress():
+                self.progress, self.stopped, self.interrupted = change, None, ()
             case StoppedInOrder(at, interrupted):
                 self.stopped, self.interrupted = at, interrupted
             case Missed():
@@ -185,7 +185,7 @@ class MemoryHistory:
                 self._begin(change)
             case Launching(run=run):
                 self._of_run(run.key, change)
-            case StartRecorded() | EndRecorded() | Over() | NoticeSent():
+            case Started() | Ended() | Over() | NoticeSent():
                 self._of_run(change.run, change)
 
     def _begin(self, change: Begun) -> None:
@@ -205,9 +205,7 @@ class MemoryHistory:
             begun=change.at,
         )
 
-    def _of_run(
-        self, key: str, change: Launching | StartRecorded | EndRecorded | Over | NoticeSent
-    ) -> None:
+    def _of_run(self, key: str, change: Launching | Started | Ended | Over | NoticeSent) -> None:
         """Change what is known of a run; what has ended does not end again.
 
         Raises `KeyError` for a run or an attempt that is not recorded.
@@ -219,9 +217,9 @@ class MemoryHistory:
             case Launching(attempt=attempt):
                 run.attempts[attempt.number] = attempt
                 run.retry_at = None
-            case StartRecorded(number=number, pid=pid):
+            case Started(number=number, pid=pid):
                 run.attempts[number] = run.attempts[number]._replace(pid=pid)
-            case EndRecorded(attempt=attempt, retry_at=retry_at):
+            case Ended(attempt=attempt, retry_at=retry_at):
                 if run.attempts[attempt.number].outcome is None:
                     run.attempts[attempt.number], run.retry_at = attempt, retry_at
             case Over() if run.outcome is None:

@@ -17,7 +17,7 @@ from cronjob.core.run import (
     Run,
     RunOutcome,
     RunState,
-    asked_at,
+    instant_of,
     run_key,
 )
 from cronjob.core.schedule import FireTime
@@ -90,7 +90,7 @@ def set_out(draft: Draft, run: Run) -> None:
 def begin_asked(draft: Draft, key: str, label: str, asked: Asked) -> None:
     """A run that somebody asked for."""
     entry = draft.entries[label]
-    run = Run(key, label, entry, fire_time(asked_at(key), entry), asked=asked, pass_number=0)
+    run = Run(key, label, entry, fire_time(instant_of(key), entry), asked=asked, pass_number=0)
     if draft.stopping:
         draft.turn_away(run, RunOutcome.CANCELLED, STOPPING)
     elif run.forced or not _is_crowded(draft, run):

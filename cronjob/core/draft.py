@@ -19,7 +19,7 @@ from cronjob.core.events import (
 from cronjob.core.line import Place
 from cronjob.core.missed import Missed
 from cronjob.core.notice import notices
-from cronjob.core.record import Begun, Change, Marks, Over
+from cronjob.core.record import Begun, Change, Over, Progress
 from cronjob.core.run import MOVES, Move, Outcome, Run, RunOutcome, RunState
 from cronjob.core.state import State, Timer
 
@@ -31,7 +31,7 @@ class Draft(State):
     """
 
     __slots__ = (
-        *("before", "changes", "effects", "fresh", "left", "loosened", "marks_due", "monotonic"),
+        *("before", "changes", "effects", "fresh", "left", "loosened", "progress_due", "monotonic"),
         *("now", "roomier", "stirred", "to_measure", "urgent"),
     )
 
@@ -46,7 +46,7 @@ class Draft(State):
         self.effects: list[Effect] = []
         self.changes: list[Change] = []  # what is to be stored of this step
         self.urgent = False  # whether an effect has to wait until that is done
-        self.marks_due = False  # whether the marks are stored even if nothing else is
+        self.progress_due = False  # whether it is stored even if nothing else is
         self.stirred = False  # whether somebody may be able to start
         self.fresh: list[Place] = []  # what became ready in this step
         self.left: set[int] = set()  # turns of those in line that are over
@@ -60,7 +60,7 @@ class Draft(State):
         before = self.before
         self.stopped = self.stopping and not self.running()
         self.awake = self._awake()
-        self._record_marks()
+        self._record_progress()
         if self.changes:
             self.effects.insert(0, Record(tuple(self.changes), self.urgent))
         if self.stopped and not before.stopped:
@@ -83,13 +83,13 @@ class Draft(State):
         """Have this stored sometime; nothing waits for it."""
         self.changes.append(change)
 
-    def _record_marks(self) -> None:
+    def _record_progress(self) -> None:
         """Say how far fire times are dealt with, together with what became of them.
 
         While a burst lasts, some of them have no record yet: a crash must find these again.
         """
         unbegun = self.burst or self.timetable.lifted
-        due = self.marks_due or self.unrecorded or (self.before.hurried and not unbegun)
+        due = self.progress_due or self.unrecorded or (self.before.hurried and not unbegun)
         if self.planned is None or not due:
             return
         following = self.timetable.next_at
@@ -98,10 +98,10 @@ class Draft(State):
             self.changes += self.unrecorded
             self.urgent |= bool(self.unrecorded)
             self.unrecorded = ()
-        marks = Marks(self.planned, self.high_water, self.passes, self.repeats_until)
-        if marks != self.marks:
-            self.record(marks)
-            self.marks = marks
+        progress = Progress(self.planned, self.high_water, self.passes, self.repeats_until)
+        if progress != self.progress:
+            self.record(progress)
+            self.progress = progress
 
     # -- runs come and go ------------------------------------------------------------------------
 
@@ -112,7 +112,7 @@ class Draft(State):
 
     def _begin(self, run: Run) -> None:
         self.record(Begun(run, self.now))
-        self.marks_due |= run.asked is None
+        self.progress_due |= run.asked is None
 
     def bring_back(self, run: Run) -> None:
         """A run that the history has already."""
@@ -191,7 +191,7 @@ class Draft(State):
         """Tell the journal; rows of what is missed are stored when the burst is over."""
         if missed:
             self.unrecorded += missed
-            self.marks_due = True
+            self.progress_due = True
         self.effects.append(Announce(what, missed))
 
     # -- time ------------------------------------------------------------------------------------

@@ -93,7 +93,7 @@ def _look_at_the_clocks(draft: Draft) -> None:
     if by > timedelta():
         return  # what it jumped over is due now, and late
     if draft.stopping:
-        return  # nothing is planned any more; the next daemon finds the clock before the marks
+        return  # nothing is planned any more; the next daemon finds the clock set back
     firing.go_back(draft, taken=seen.now, shown=now - by)
 
 
@@ -112,7 +112,7 @@ def _load(draft: Draft, event: Loaded) -> None:
     draft.hooks = event.hooks
     left = event.left or Left()
     if first:
-        restore.marks(draft, left)
+        restore.progress(draft, left)
         late = firing.resume(draft, left, event.since)
         restore.runs(draft, left, booted=event.reboot)
         firing.make_up(draft, late)
@@ -233,7 +233,8 @@ def _begin_to_stop(draft: Draft, force: bool) -> None:
     waiting = sum(not run.attempts for run in draft.runs.values()) + len(draft.burst)
     retries = len(draft.runs) + len(draft.burst) - waiting - len(running)
     draft.announce(report.stopping(len(running), waiting, retries, force))
-    draft.stopping = draft.marks_due = True  # the next daemon is not to look at what was idle time
+    draft.stopping = True
+    draft.progress_due = True  # the next daemon is not to look at what was idle time
     _leave(draft)
     for run in running:
         grace = 0.0 if force else run.entry.fields.grace.total_seconds()
@@ -252,7 +253,7 @@ def _leave(draft: Draft) -> None:
 
 def _end(draft: Draft) -> None:
     """Nothing runs any more: what fell due since the stop began is left to the next daemon."""
-    draft.marks_due = True
+    draft.progress_due = True
     due = draft.timetable.next_at
     if due is not None and due <= draft.now:
         firing.take_due(draft, resuming=draft.now - due <= policy.LONG)

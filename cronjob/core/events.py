@@ -23,15 +23,6 @@ class Moment:
     monotonic: float  #: seconds
 
 
-@dataclass(frozen=True, slots=True)
-class Waiting:
-    """A run that an orderly stop left unstarted, for the daemon that comes next."""
-
-    label: str
-    at: datetime
-    nominal: datetime
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Loaded:
     """The tables have been read; the first time, this also starts the engine."""

@@ -14,8 +14,8 @@ from cronjob.core.draft import Draft
 from cronjob.core.fields import CatchUp
 from cronjob.core.missed import Absence, Missed
 from cronjob.core.record import Left, Planned
-from cronjob.core.run import run_key
-from cronjob.core.schedule import FireTime
+from cronjob.core.run import instant_of, run_key
+from cronjob.core.schedule import FireTime, Schedule
 from cronjob.core.timetable import Node, Taken
 from cronjob.core.words import seconds
 
@@ -26,6 +26,7 @@ _INSTANT = timedelta(microseconds=1)
 _SHORTEST = timedelta(minutes=1)  # between two fire times of a schedule
 
 Starts = list[tuple[FireTime, str]]  # fire times with a label each
+Alike = tuple[Schedule, Terms, tuple[str, ...]]  # labels of entries with equal terms
 
 
 def start_due(draft: Draft) -> None:
@@ -186,7 +187,7 @@ def go_back(draft: Draft, *, taken: datetime, shown: datetime) -> None:
     Wildcard schedules follow it; fixed ones wait until it is made up for.
     """
     draft.passes += 1
-    draft.planned, draft.marks_due = draft.now, True
+    draft.planned, draft.progress_due = draft.now, True
     draft.repeats_until = max(taken, draft.repeats_until or taken)
     high_water = max(shown, draft.high_water or shown)
     quiet = policy.back_band(high_water - draft.now).fixed is policy.Plan.KEPT
@@ -240,32 +241,48 @@ def _deal_with_downtime(
     now = draft.now
     certain = min(left.uncertain_since or now, now)
     down = Absence(planned, max(going_on.after, planned), DOWN)
-    doubted = Absence(max(certain, planned), now, DOUBTED)
-    recorded = _recorded(draft)
-    in_force = {label: since.get(label, now) for label in draft.entries}
-    taken = _taken(draft)
-    due = {one.node.schedule.key: one for one in taken}
+    taken = {one.node.schedule.key: one for one in _taken(draft)}
     few = going_on.missed_since is None and certain == now
-    nodes = [one.node for one in taken] if few else draft.timetable.nodes.values()
-    starts, fates, rows = Starts(), list[MadeUp](), list[Missed | None]()
-    for node in nodes:
-        schedule, floor = node.schedule, _floor(draft, node, planned)
-        present = _come(due.get(schedule.key), now)
-        alike = catchup.alike(node.labels, draft.entries, floor, in_force, recorded)
-        for terms, labels in alike.items():
-            fires = [fire for fire in present if terms.since < fire.at <= certain]
-            starts += [(fire, label) for fire in fires for label in labels]
-            until = min(down.until, certain)
-            fates.append(
-                catchup.made_up(schedule, labels, terms, down, until, now, started=bool(fires))
-            )
-            if certain < now:
-                after = max(terms.since, doubted.since)
-                rows.append(doubted.missed(schedule, labels, after, now, terms.recorded))
+    nodes = [one.node for one in taken.values()] if few else draft.timetable.nodes.values()
+    groups = _alike(draft, nodes, planned, since)
+    starts, fates = Starts(), list[MadeUp]()
+    for schedule, terms, labels in groups:
+        come = _come(taken.get(schedule.key), now)
+        fires = [fire for fire in come if terms.since < fire.at <= certain]
+        starts += [(fire, label) for fire in fires for label in labels]
+        until = min(down.until, certain)
+        fates.append(
+            catchup.made_up(schedule, labels, terms, down, until, now, started=bool(fires))
+        )
     _enqueue(draft, starts)
     _report_missed(draft, down, [fate.missed for fate in fates], planned)
-    _report_missed(draft, doubted, rows, doubted.since)
+    if certain < now:
+        _report_doubted(draft, groups, max(certain, planned))
     return fates
+
+
+def _alike(
+    draft: Draft, nodes: Iterable[Node], planned: datetime, since: Mapping[str, datetime]
+) -> list[Alike]:
+    """The entries of the nodes in groups that have the same fate."""
+    recorded = _recorded(draft)
+    in_force = {label: since.get(label, draft.now) for label in draft.entries}
+    groups: list[Alike] = []
+    for node in nodes:
+        floor = _floor(draft, node, planned)
+        alike = catchup.alike(node.labels, draft.entries, floor, in_force, recorded)
+        groups += [(node.schedule, terms, labels) for terms, labels in alike.items()]
+    return groups
+
+
+def _report_doubted(draft: Draft, groups: Iterable[Alike], since: datetime) -> None:
+    """What came while the history could not be written is missed, whether it ran or not."""
+    doubted = Absence(since, draft.now, DOUBTED)
+    rows = [
+        doubted.missed(schedule, labels, max(terms.since, since), draft.now, terms.recorded)
+        for schedule, terms, labels in groups
+    ]
+    _report_missed(draft, doubted, rows, since)
 
 
 def _floor(draft: Draft, node: Node, planned: datetime) -> datetime:
@@ -286,8 +303,7 @@ def _recorded(draft: Draft) -> dict[str, frozenset[datetime]]:
     """By label, the fire times of which the run of this pass has its record already."""
     found = defaultdict[str, set[datetime]](set)
     for key in draft.recorded:
-        label, _, rest = key.rpartition("@")
-        at = datetime.fromisoformat(rest.partition("#")[0])
+        label, at = key.rpartition("@")[0], instant_of(key)
         if key == run_key(label, at, admission.pass_of(draft, at)):
             found[label].add(at)
     return {label: frozenset(times) for label, times in found.items()}

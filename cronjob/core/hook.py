@@ -32,4 +32,4 @@ def hook_environment(detail: RunDetail, kind: NoticeKind) -> dict[str, str]:
 def hook_input(detail: RunDetail) -> bytes:
     """What its last attempt printed: the beginning and the end as they are kept."""
     kept = detail.outputs[-1] if detail.outputs else None
-    return b"".join(line + b"\n" for line in kept.lines()) if kept is not None else b""
+    return kept.text() if kept is not None else b""

@@ -177,7 +177,7 @@ def _body(detail: RunDetail, notice: Notice) -> bytes:
     outputs = _within(detail.outputs)
     if kind in ("", "text/plain") and encoding in _PLAIN_ENCODINGS:
         return b"".join(_described(detail, outputs))
-    return b"".join(_text(kept) for kept in outputs if kept is not None)
+    return b"".join(kept.text() for kept in outputs if kept is not None)
 
 
 def _within(outputs: Sequence[Kept | None]) -> tuple[Kept | None, ...]:
@@ -191,10 +191,6 @@ def _within(outputs: Sequence[Kept | None]) -> tuple[Kept | None, ...]:
     return tuple(reversed(found))
 
 
-def _text(kept: Kept) -> bytes:
-    return b"".join(line + b"\n" for line in kept.lines())
-
-
 def _described(detail: RunDetail, outputs: Sequence[Kept | None]) -> Iterator[bytes]:
     several = len(detail.attempts) > 1
     for attempt, kept in zip(detail.attempts, outputs, strict=False):
@@ -202,7 +198,7 @@ def _described(detail: RunDetail, outputs: Sequence[Kept | None]) -> Iterator[by
             continue
         if several:
             yield b"Attempt %d printed:\n" % attempt.number
-        yield _text(kept)
+        yield kept.text()
         if several:
             yield b"\n"
     if not any(outputs):
@@ -230,7 +226,7 @@ def _facts(detail: RunDetail) -> Iterator[str]:
 
 
 def _row(attempt: Attempt) -> tuple[str, str, str, str]:
-    ran = attempt.outcome is not Outcome.NOT_STARTED
+    ran = attempt.outcome is not Outcome.NOT_STARTED and attempt.seconds
     took = seconds(attempt.seconds) if ran else "-"
     return str(attempt.number), f"{attempt.launched:%F %T}Z", took, ending_words(attempt)
 

@@ -24,6 +24,10 @@ class Kept:
         """Bytes of all that was printed."""
         return len(self.head) + self.left_out + len(self.tail)
 
+    def text(self) -> bytes:
+        """All lines, each with its end."""
+        return b"".join(line + b"\n" for line in self.lines())
+
     def lines(self) -> Iterator[bytes]:
         """Line by line, with a word on what is left out."""
         if not self.left_out:

@@ -1,7 +1,7 @@
 """What is kept of runs: the changes that a step makes to the history, and what a daemon finds.
 
-A change says everything that is to be stored, so that a store needs to know no rule, and whoever
-stores it needs nothing else.
+A change says everything that is to be stored, so that a history needs to know no rule, and
+whoever stores it needs nothing else.
 """
 
 from dataclasses import dataclass
@@ -14,7 +14,7 @@ from cronjob.core.notice import Notice
 from cronjob.core.run import Attempt, Run, RunOutcome
 
 
-class Marks(NamedTuple):
+class Progress(NamedTuple):
     """How far the engine has come, on a clock that may go back."""
 
     planned: datetime  #: every fire time up to here has its record, or was before there were any
@@ -91,7 +91,7 @@ class NoticeSent(NamedTuple):
 
 
 Change = (
-    Marks
+    Progress
     | Begun
     | Launching
     | Started
@@ -134,9 +134,9 @@ class Unfinished(NamedTuple):
 class Left:
     """What the daemon before left, and which processes of it are proven to be dead."""
 
-    marks: Marks | None = None  #: None: no daemon has planned anything here yet
+    progress: Progress | None = None  #: None: no daemon has planned anything here yet
     stopped: datetime | None = None  #: when it finished stopping; None: it was killed
     interrupted: tuple[str, ...] = ()  #: labels of `@reboot` entries that its stop ended
     unfinished: tuple[Unfinished, ...] = ()
     recorded: frozenset[str] = frozenset()  #: keys of runs whose fire time is later than `planned`
-    uncertain_since: datetime | None = None  #: from here on the store was away: runs may be missing
+    uncertain_since: datetime | None = None  #: it was away from here on: runs may be missing

@@ -119,7 +119,7 @@ def taken_up(left: Left, labels: Container[str]) -> Report | None:
         _are(queued, "run", "runs", "queued again"),
         _are(retries, "retry", "retries", "taken up"),
     )
-    killed = left.marks is not None and left.stopped is None
+    killed = left.progress is not None and left.stopped is None
     parts = ("the daemon before was killed" if killed else "", ", ".join(filter(None, found)))
     text = "; ".join(filter(None, parts))
     return Report("taken-up", Priority.WARNING if killed else Priority.INFO, text) if text else None
@@ -357,6 +357,7 @@ def _fields(run: Run, attempt: Attempt | None = None) -> tuple[tuple[str, str], 
         fields.append(("CRONJOB_ATTEMPT", str(attempt.number)))
         if attempt.outcome is not None:
             fields.append(("CRONJOB_OUTCOME", str(attempt.outcome)))
+        if attempt.seconds:
             fields.append(("CRONJOB_SECONDS", f"{attempt.seconds:.6f}"))
         if attempt.code is not None:
             fields.append(("CRONJOB_EXIT_STATUS", str(attempt.code)))

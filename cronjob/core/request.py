@@ -102,6 +102,13 @@ def _only(kind: type) -> Callable[[Any], object]:
     return read
 
 
+def _text(value: Any) -> str:
+    if type(value) is not str:
+        raise TypeError
+    value.encode("utf-8", "surrogateescape")  # JSON can say "\\ud800", half of one
+    return value
+
+
 def _rows(value: Any) -> int:
     if type(value) is not int or not 1 <= value <= MOST_ROWS:
         raise ValueError
@@ -121,7 +128,7 @@ def _names(value: Any) -> tuple[str, ...]:
     return tuple(value)
 
 
-_TEXT = _Kind("a string", _only(str))
+_TEXT = _Kind("a string", _text)
 _FLAG = _Kind("true or false", _only(bool))
 _ROWS = _Kind(f"a number from 1 to {MOST_ROWS}", _rows)
 _INSTANT = _Kind("a string like 2026-11-21T09:30:00Z", _instant)

@@ -1,4 +1,4 @@
-"""What the daemon before left goes on: its marks, its waiting runs, its retries, its lost attempts.
+"""What the daemon before left goes on: its plan, its waiting runs, its retries, its lost attempts.
 
 All of it has its record already; what is recorded here is only what becomes of it.
 """
@@ -24,11 +24,11 @@ _DIED = Ending(lost=True, error="the daemon died")
 _MEAN = 0.5  # of the spread of a delay, where nobody draws a number
 
 
-def marks(draft: Draft, left: Left) -> None:
-    """Go on where the marks are; without any, nothing up to now was ever due."""
-    draft.planned, draft.recorded, draft.marks_due = draft.now, left.recorded, True
-    if left.marks is not None:
-        draft.planned, draft.high_water, draft.passes, draft.repeats_until = left.marks
+def progress(draft: Draft, left: Left) -> None:
+    """Go on from there; without any progress, nothing up to now was ever due."""
+    draft.planned, draft.recorded, draft.progress_due = draft.now, left.recorded, True
+    if left.progress is not None:
+        draft.planned, draft.high_water, draft.passes, draft.repeats_until = left.progress
 
 
 def runs(draft: Draft, left: Left, *, booted: bool) -> None:
@@ -41,7 +41,7 @@ def runs(draft: Draft, left: Left, *, booted: bool) -> None:
             _end_vanished(draft, one)
         else:
             again = one.label in anew and not one.asked
-            run = _restored(draft, one, entry, ANEW if again else "")
+            run = _restored(draft, one, entry, ANEW if again else _doubts(one, left))
             draft.bring_back(run)
             due = one.retry_at or one.fire + entry.start_delay
             if left.uncertain_since and due <= draft.now and run.state is not RunState.RUNNING:
@@ -107,6 +107,12 @@ def _take_up(draft: Draft, run: Run, retry_at: datetime | None) -> None:
         draft.drop(run, RESTARTED)
     else:
         admission.set_out(draft, run)
+
+
+def _doubts(one: Unfinished, left: Left) -> str:
+    """Why no retry follows an attempt that was going: one may have started unrecorded."""
+    going = one.attempts and one.attempts[-1].outcome is None
+    return DOUBTED if going and left.uncertain_since else ""
 
 
 def _doubt(draft: Draft, run: Run) -> None:

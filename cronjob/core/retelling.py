@@ -9,7 +9,7 @@ from datetime import timedelta
 from cronjob.core.output import Kept
 from cronjob.core.query import MissedRow, NoticeRow, RunDetail, RunRow
 from cronjob.core.request import plain
-from cronjob.core.run import Attempt
+from cronjob.core.run import Attempt, RunOutcome
 
 
 def row_object(row: RunRow | MissedRow) -> dict[str, object]:
@@ -30,15 +30,16 @@ def detail_object(detail: RunDetail) -> dict[str, object]:
 
 
 def attempt_object(attempt: Attempt) -> dict[str, object]:
-    """An attempt; what only its end tells is null until then."""
-    ending, over = attempt.ending, attempt.outcome is not None
-    ended = attempt.launched + timedelta(seconds=attempt.seconds) if over else None
+    """An attempt; what only its end tells is null until then, and for good if nobody saw it."""
+    lasted = attempt.seconds or None  # 0 where nobody measured it
+    ended = attempt.launched + timedelta(seconds=lasted) if lasted else None
+    ending = attempt.ending if attempt.ending and not attempt.ending.lost else None
     cpu = ending.user_seconds + ending.system_seconds if ending else None
     return {
         "number": attempt.number,
         "launched": plain(attempt.launched),
         "ended": plain(ended),
-        "seconds": attempt.seconds if over else None,
+        "seconds": lasted,
         "outcome": attempt.outcome,
         "exit_status": attempt.code,
         "signal": attempt.signal,
@@ -56,12 +57,18 @@ def attempt_object(attempt: Attempt) -> dict[str, object]:
 
 def outcome_object(row: RunRow) -> dict[str, object]:
     """How it ended, as whoever waits for a run is told it; null if it has not."""
-    latest = row.latest
+    return end_object(row.key, row.outcome, row.why, row.attempts, row.latest)
+
+
+def end_object(
+    key: str, outcome: RunOutcome | None, why: str, attempts: int, latest: Attempt | None
+) -> dict[str, object]:
+    """The same of a run that is in no row yet."""
     return {
-        "run": row.key,
-        "outcome": row.outcome,
-        "why": row.why,
-        "attempts": row.attempts,
+        "run": key,
+        "outcome": outcome,
+        "why": why,
+        "attempts": attempts,
         "latest": latest.outcome if latest else None,
         "code": latest.code if latest else None,
         "signal": latest.signal if latest else None,

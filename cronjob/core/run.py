@@ -237,21 +237,27 @@ def manual_key(label: str, now: datetime, runs: Container[str], last: str = "") 
     >>> manual_key("backup", datetime(2026, 11, 21, 9, 30, 12, 345_678), ())
     'backup@2026-11-21T09:30:12.345Z'
     """
-    if last and timedelta() <= (ahead := asked_at(last) - now + _BUMP) < _AHEAD:
+    if last and timedelta() <= (ahead := instant_of(last) - now + _BUMP) < _AHEAD:
         now += ahead
     while (key := f"{label}@{now.isoformat(timespec='milliseconds')[:23]}Z") in runs:
         now += _BUMP
     return key
 
 
-def asked_at(key: str) -> datetime:
-    """The instant in the key of a run that was asked for, which is its fire time."""
-    return datetime.fromisoformat(key.rpartition("@")[2])
+def instant_of(key: str) -> datetime:
+    """The instant in a run's key: its fire time, or when it was asked for.  Raises `ValueError`."""
+    return datetime.fromisoformat(key.rpartition("@")[2].partition("#")[0])
 
 
 def attempt_key(run: str, number: int) -> str:
     """What the launcher calls the attempt."""
     return f"{run}/{number}"
+
+
+def attempt_parts(key: str) -> tuple[str, int]:
+    """The inverse of `attempt_key`: the key of the run, and the number."""
+    run, _, number = key.rpartition("/")
+    return run, int(number)
 
 
 def ended(

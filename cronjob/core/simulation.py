@@ -95,7 +95,7 @@ class Simulation:
     `timeline` keeps them all.  `with_processes` says whether attempts get one and say so, which
     the journal and make's jobserver depend on.  `gauges` says what they show when the engine looks
     at them; tokens are taken only by a test.  Of what is due at once, `batch` begin in one step.
-    `store` is given the changes to keep, and says which runs it refuses, as `MemoryHistory.store`
+    `store` is given the changes to keep, and says which runs it refuses, as `MemoryHistory.record`
     does.  `loaded` are further attributes of the first `Loaded`, as a restarted daemon would give
     them.
     """

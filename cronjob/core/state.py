@@ -15,7 +15,7 @@ from cronjob.core.entry import Entry
 from cronjob.core.events import Moment, WakeAt
 from cronjob.core.line import Line, Place
 from cronjob.core.missed import Missed
-from cronjob.core.record import Marks
+from cronjob.core.record import Progress
 from cronjob.core.run import Run, RunState
 from cronjob.core.schedule import FireTime
 from cronjob.core.shelves import Shelves
@@ -76,7 +76,7 @@ class State:
     planned: datetime | None = None  #: every fire time up to here has its record
     recorded: frozenset[str] = frozenset()  #: keys of later ones that had theirs before
     unrecorded: tuple[Missed, ...] = ()  #: rows that wait for the end of the burst
-    marks: Marks | None = None  #: as they were recorded last
+    progress: Progress | None = None  #: as it was recorded last
     hooks: Hooks = field(default_factory=Hooks)  #: of everybody
     passes: int = 1  #: how often the clock has gone back, plus one
     repeats_until: datetime | None = None  #: fire times up to here are of the latest pass

@@ -19,7 +19,7 @@ from cronjob.core.events import (
     WakeAt,
     Woken,
 )
-from cronjob.core.record import Left, Marks, Started
+from cronjob.core.record import Left, Progress, Started
 from cronjob.core.run import Attempt, Ending, Outcome, Run
 from cronjob.core.state import State
 from cronjob.testing import Act, Simulation, entries_of, exited, killed, lost, not_started
@@ -89,7 +89,7 @@ def test_a_step_changes_nothing_that_it_was_given(kind: int) -> None:
 
 def test_the_first_load_records_where_planning_began() -> None:
     _, effects = step(State(slots=4), Loaded(moment=Moment(START, 5.0), entries={}))
-    assert effects == (Record((Marks(START),), urgent=True),)
+    assert effects == (Record((Progress(START),), urgent=True),)
 
 
 def test_fire_times_are_recorded_once_and_before_anything_is_launched() -> None:
@@ -103,13 +103,13 @@ def test_fire_times_are_recorded_once_and_before_anything_is_launched() -> None:
     kinds = [type(effect) for effect in effects]
     assert kinds == [Record, Launch, Launch, Launch, WakeAt]
     assert isinstance(effects[0], Record)
-    assert effects[0].changes[-1] == Marks(NINE + MINUTE)
+    assert effects[0].changes[-1] == Progress(NINE + MINUTE)
 
 
 def test_a_boot_is_recorded_before_its_entries_are_launched() -> None:
     entries = entries_of("@reboot name=up root true\n0 9 * * * name=nine root true\n")
     since = {"nine": START}
-    left = Left(marks=Marks(START))
+    left = Left(progress=Progress(START))
     loaded = Loaded(moment=Moment(NINE, 0.0), entries=entries, left=left, since=since, reboot=True)
     _, effects = step(State(slots=4), loaded)
     assert [type(effect) for effect in effects] == [Record, Launch, Launch, WakeAt]

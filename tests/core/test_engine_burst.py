@@ -27,7 +27,7 @@ from cronjob.core.events import (
     WakeAt,
     Woken,
 )
-from cronjob.core.record import Marks
+from cronjob.core.record import Progress
 from cronjob.core.request import Asker
 from cronjob.core.run import Attempt, Run, RunState, manual_key
 from cronjob.core.state import State
@@ -75,9 +75,9 @@ def drained(state: State) -> tuple[State, list[str]]:
     return state, order
 
 
-def marks(effects: tuple[Effect, ...]) -> list[Marks]:
+def progress(effects: tuple[Effect, ...]) -> list[Progress]:
     records = [effect for effect in effects if isinstance(effect, Record)]
-    return [change for one in records for change in one.changes if isinstance(change, Marks)]
+    return [change for one in records for change in one.changes if isinstance(change, Progress)]
 
 
 @pytest.mark.parametrize(("slots", "begun"), [(1, BATCH), (4, BATCH), (20, 40), (60, 100)])
@@ -89,12 +89,12 @@ def test_a_step_begins_two_runs_for_each_slot_or_a_batch(slots: int, begun: int)
 
 def test_the_rest_begins_at_once_and_the_marks_follow_it() -> None:
     state, effects = at_nine(HUNDRED)
-    assert marks(effects) == []
+    assert progress(effects) == []
     assert effects[-1] == WakeAt(at("2026-03-03T09:00Z"), NINE.monotonic)
     for begun in (64, 96, 100):
         state, effects = step(state, Woken(later(begun / 1000)))
         assert len(state.runs) == begun
-        assert [mark.planned for mark in marks(effects)] == ([later(0.1).now] * (begun == 100))
+        assert [one.planned for one in progress(effects)] == ([later(0.1).now] * (begun == 100))
     assert effects[-1] == WakeAt(at("2026-03-03T09:00Z"), state.full_due)
 
 

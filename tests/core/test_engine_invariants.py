@@ -193,11 +193,11 @@ class AnyDay(RuleBasedStateMachine):
 
     @invariant()
     def no_fire_time_that_is_marked_as_dealt_with_is_without_a_record(self) -> None:
-        marks, state = self.history.marks, self.simulation.state
-        assert marks is not None
+        progress, state = self.history.progress, self.simulation.state
+        assert progress is not None
         assert state.planned is not None
         if not (state.burst or state.stopping) and state.passes == 1:
-            assert marks.planned <= state.planned <= self.simulation.clock.now()
+            assert progress.planned <= state.planned <= self.simulation.clock.now()
 
     @invariant()
     def slots_are_those_of_running_entries_and_fit_the_pool(self) -> None:

@@ -24,9 +24,9 @@ from cronjob.core.record import (
     Ended,
     Launching,
     Left,
-    Marks,
     Over,
     Planned,
+    Progress,
     Started,
 )
 from cronjob.core.run import Ending, Run
@@ -48,9 +48,9 @@ def at_nine(text: str, *, slots: int = 4) -> tuple[State, tuple[Effect, ...]]:
 
 
 def changes(effects: tuple[Effect, ...]) -> list[Change]:
-    """What is recorded of runs and fire times; the marks and plans are left out."""
+    """What is recorded of runs and fire times; progress and plans are left out."""
     found = [change for one in effects if isinstance(one, Record) for change in one.changes]
-    return [change for change in found if not isinstance(change, (Marks, Planned))]
+    return [change for change in found if not isinstance(change, (Progress, Planned))]
 
 
 def words(effects: tuple[Effect, ...]) -> list[str]:
@@ -201,7 +201,7 @@ def test_the_notices_of_a_run_are_recorded_with_its_end_and_told() -> None:
     ]
 
 
-# -- marks ---------------------------------------------------------------------------------------
+# -- progress ------------------------------------------------------------------------------------
 
 
 def test_the_marks_stay_where_they_are_while_a_burst_lasts() -> None:
@@ -212,8 +212,8 @@ def test_the_marks_stay_where_they_are_while_a_burst_lasts() -> None:
     for _, effect in daemon.timeline:
         if isinstance(effect, Record) and effect.urgent:
             begun = sum(isinstance(change, Begun) for change in effect.changes)
-            marks = [change.planned for change in effect.changes if isinstance(change, Marks)]
-            planned.append((begun, marks))
+            progress = [change.planned for change in effect.changes if isinstance(change, Progress)]
+            planned.append((begun, progress))
     assert planned == [(0, [START]), *[(2, [])] * 4, (1, [NINE])]
 
 
@@ -227,13 +227,13 @@ def test_a_stop_marks_the_idle_time_as_dealt_with() -> None:
     daemon = Life("0 9 * * * name=a root x\n", start=START - timedelta(hours=9))
     daemon.run_until(START)
     daemon.stop()
-    assert daemon.history.left() == Left(marks=Marks(START), stopped=START)
+    assert daemon.history.left() == Left(progress=Progress(START), stopped=START)
 
 
 def test_a_step_back_is_recorded_at_once() -> None:
     daemon = life("0-59 * * * * name=a slots=0 root x\n")
     daemon.jump_wall(-30 * MINUTE)
-    assert daemon.history.marks == Marks(NINE - 30 * MINUTE, NINE, 2, NINE)
+    assert daemon.history.progress == Progress(NINE - 30 * MINUTE, NINE, 2, NINE)
 
 
 def test_missed_fire_times_are_recorded_as_they_are_told() -> None:
@@ -252,7 +252,7 @@ def test_a_run_that_was_recorded_before_does_not_start_and_keeps_its_record() ->
     history = MemoryHistory()
     first = Life("0 9 * * * name=a root x\n", start=START, history=history)
     first.run_until(NINE + MINUTE)
-    history.marks = None  # as if somebody had put an older file in its place, but for this run
+    history.progress = None  # as if somebody had put an older file in its place, but for this run
     before = history.runs[A]
     entries = entries_of("0 9 * * * name=a slots=4 root x\n")
     second = Simulation(entries, start=START, slots=4, store=history.record)

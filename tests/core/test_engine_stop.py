@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from cronjob.core.events import EndAttempt, Stopped
-from cronjob.core.record import Marks
+from cronjob.core.record import Progress
 from cronjob.core.run import Attempt, Ending, Run
 from cronjob.testing import Act, MemoryHistory, Simulation, entries_of, exited, lost, not_started
 from tests.core.lives import Life
@@ -239,7 +239,7 @@ WILD_AND_FIXED = "*/30 * * * * name=wild root x\n0,30 9-12 * * * name=fixed root
 def before_the_last_daemon(behind: timedelta) -> Simulation:
     """A daemon that starts that long before 10:00, when another one was still there."""
     history = MemoryHistory()
-    history.record((Marks(at("2026-03-02T10:00Z")),))
+    history.record((Progress(at("2026-03-02T10:00Z")),))
     simulation = Life(
         WILD_AND_FIXED,
         start=at("2026-03-02T10:00Z") - behind,
@@ -307,7 +307,7 @@ def test_a_run_that_was_begun_and_is_due_as_well_starts_once() -> None:
     text = "0 9 * * * name=a jitter=30s root x\n"
     first = Life(entries_of(text, host="h"), start=START)
     first.run_until(NINE)
-    first.history.record((Marks(START),))  # as if the rest of a burst had not begun
+    first.history.record((Progress(START),))  # as if the rest of a burst had not begun
     assert first.history.left().recorded == {"a@2026-03-02T09:00Z"}
     second = first.after("0 9 * * * name=a root x\n", 9 * SECOND)
     second.run_until(NINE + 10 * MINUTE)

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from cronjob.core import report
+from cronjob.core.record import Left, Progress, Unfinished
 from cronjob.core.report import Priority
 from cronjob.core.retry import GaveUp
 from cronjob.core.run import Attempt, Ending, Outcome, Run, RunState, ended
@@ -229,3 +230,42 @@ def test_tokens_that_were_never_taken_name_the_attempt_that_returns_them() -> No
     assert (told.event, told.priority) == ("tokens-ignored", Priority.WARNING)
     assert told.text.startswith(f"{KEY}: it returns tokens")
     assert dict(told.fields)["CRONJOB_ATTEMPT"] == "2"
+
+
+UNFINISHED = Unfinished("open@2026-03-02T09:00Z", "open", NINE, NINE.replace(tzinfo=None), 1)
+LOST = UNFINISHED._replace(attempts=(ATTEMPT,))
+RETRIED = UNFINISHED._replace(
+    attempts=(ATTEMPT._replace(outcome=Outcome.FAILED),), retry_at=NINE + timedelta(minutes=1)
+)
+OF_OTHERS = LOST._replace(label="gone")
+PROGRESS = Progress(NINE)
+
+
+@pytest.mark.parametrize(
+    ("left", "text"),
+    [
+        (Left(), ""),
+        (Left(progress=PROGRESS, stopped=NINE), ""),
+        (Left(progress=PROGRESS), "the daemon before was killed"),
+        (
+            Left(progress=PROGRESS, unfinished=(LOST, LOST, LOST, OF_OTHERS)),
+            "the daemon before was killed; 3 attempts are lost",
+        ),
+        (
+            Left(progress=PROGRESS, stopped=NINE, unfinished=(UNFINISHED, UNFINISHED, RETRIED)),
+            "2 runs are queued again, 1 retry is taken up",
+        ),
+        (Left(progress=PROGRESS, stopped=NINE, unfinished=(UNFINISHED._replace(asked=True),)), ""),
+    ],
+)
+def test_what_the_daemon_before_left_is_told_in_one_line(left: Left, text: str) -> None:
+    told = report.taken_up(left, {"open"})
+    assert (told.text if told is not None else "") == text
+
+
+def test_leftovers_that_could_not_be_ended_are_named_by_pid() -> None:
+    told = report.leftovers_ended(2, ())
+    assert told.text == "ended 2 processes that the daemon before left behind"
+    told = report.leftovers_ended(0, (17, 23))
+    assert told.priority is Priority.ERROR
+    assert told.text.endswith("; could not end pids 17 23")

@@ -68,6 +68,10 @@ BAD: list[tuple[bytes, str]] = [
     (b'{"version": 1, "verb": "run"}', 'run needs the member "entry"'),
     (b'{"version": 1, "verb": "run", "entry": 1}', 'entry is "1"; allowed is a string'),
     (
+        b'{"version": 1, "verb": "show", "subject": "\\ud800"}',
+        r'subject is "\ud800"; allowed is a string',
+    ),
+    (
         b'{"version": 1, "verb": "run", "entry": "a", "wait": "yes"}',
         'wait is "yes"; allowed is true or false',
     ),

@@ -8,7 +8,13 @@ import pytest
 from cronjob.core.notice import Notice, NoticeKind
 from cronjob.core.output import Kept
 from cronjob.core.query import MissedRow, NoticeRow, RunDetail, RunRow
-from cronjob.core.retelling import detail_object, outcome_object, output_objects, row_object
+from cronjob.core.retelling import (
+    attempt_object,
+    detail_object,
+    outcome_object,
+    output_objects,
+    row_object,
+)
 from cronjob.core.run import Attempt, Ending, Outcome, RunOutcome
 from cronjob.core.waits import Waited
 
@@ -82,6 +88,14 @@ def test_what_only_the_end_of_an_attempt_tells_is_null_until_then() -> None:
     assert (ended["cpu_seconds"], ended["waits"]) == (1.5, [{"for": "a slot", "seconds": 2.0}])
     unknown = ("ended", "seconds", "outcome", "exit_status", "cpu_seconds", "max_rss", "printed")
     assert {still[name] for name in unknown} == {None}
+
+
+def test_how_long_an_attempt_took_whose_end_nobody_saw_is_null() -> None:
+    lost = OPEN._replace(outcome=Outcome.LOST, ending=Ending(lost=True, error="the daemon died"))
+    told = attempt_object(lost)
+    assert (told["outcome"], told["why"]) == ("lost", "the daemon died")
+    unknown = ("ended", "seconds", "cpu_seconds", "max_rss", "printed", "left_behind")
+    assert {told[name] for name in unknown} == {None}
 
 
 def test_the_outcome_of_a_run_comes_with_that_of_its_latest_attempt() -> None:

@@ -12,6 +12,7 @@ from cronjob.core.run import (
     Run,
     RunState,
     attempt_key,
+    attempt_parts,
     ended,
     run_key,
 )
@@ -129,4 +130,4 @@ def test_a_run_key_names_entry_instant_and_pass(instant: str, pass_number: int, 
 def test_an_attempt_is_named_after_its_run() -> None:
     key = attempt_key("backup@2026-11-21T01:30Z#2", 3)
     assert key == "backup@2026-11-21T01:30Z#2/3"
-    assert key.rpartition("/")[0] == "backup@2026-11-21T01:30Z#2"
+    assert attempt_parts(key) == ("backup@2026-11-21T01:30Z#2", 3)

@@ -16,9 +16,9 @@ from cronjob.core.record import (
     Change,
     Ended,
     Launching,
-    Marks,
     NoticeSent,
     Over,
+    Progress,
     Started,
 )
 from cronjob.core.run import Outcome, RunOutcome
@@ -32,6 +32,7 @@ WHYS = (
     "its entry is",
     "the daemon",
     "it starts anew",
+    "replaced by",
 )
 
 
@@ -56,7 +57,7 @@ class Book:
     def __init__(self) -> None:
         self.pages: dict[str, Page] = {}  #: by run key
         self.missed: list[Missed] = []
-        self.marks: Marks | None = None
+        self.progress: Progress | None = None
         self.since: datetime | None = None  #: when the first daemon planned that came so far
         self.launched: set[tuple[str, int]] = set()
         self._claims: dict[tuple[str, datetime, int], str] = {}
@@ -84,8 +85,8 @@ class Book:
                     self._over(change)
                 case Missed():
                     self.missed.append(change)
-                case Marks():
-                    self._marks(change)
+                case Progress():
+                    self._progress(change)
                 case NoticeSent(run):
                     assert self.pages[run].outcome is not None
 
@@ -100,8 +101,9 @@ class Book:
     def reread(self, entries: Mapping[str, Entry]) -> None:
         """The tables have changed."""
         for page in self.pages.values():
-            if page.outcome is None and page.label in entries:
-                page.limit = entries[page.label].fields.retry.limit
+            if page.outcome is None:
+                entry = entries.get(page.label)
+                page.limit = entry.fields.retry.limit if entry is not None else 0
 
     def _begun(self, change: Begun) -> None:
         run = change.run
@@ -141,10 +143,10 @@ class Book:
         assert None not in page.attempts, f"{change.run} is over before its attempt"
         page.outcome, page.why = change.outcome, change.why
 
-    def _marks(self, marks: Marks) -> None:
-        if self.marks is None:
-            self.since = marks.planned
-        self.marks = marks
+    def _progress(self, progress: Progress) -> None:
+        if self.progress is None:
+            self.since = progress.planned
+        self.progress = progress
 
     # -- what holds in the end -------------------------------------------------------------------
 
@@ -187,10 +189,16 @@ class Book:
             if exact:
                 assert_one_fate_each(label, fires, begun, rows)
 
-    def dealt_with(self, label: str) -> datetime | None:
-        """Up to when the fire times of an entry have a record, if nobody looks at it any more."""
-        fires = [page.fire for page in self.pages.values() if page.label == label]
-        return max([self.marks.planned, *fires]) if self.marks is not None else None
+    def dealt_with(self, label: str, *, exact: bool) -> datetime | None:
+        """Up to when the fire times of an entry have a record, if nobody looks at it any more.
+
+        `exact`: also of the burst that was going on; the clock has never gone back.
+        """
+        if self.progress is None:
+            return None
+        pages = [page for page in self.pages.values() if page.label == label]
+        fires = [page.fire for page in pages if exact and not page.asked]
+        return max([self.progress.planned, *fires])
 
 
 @dataclass
@@ -201,13 +209,17 @@ class Window:
     schedule: Schedule
     since: datetime
     until: datetime | None = None  #: None: it still is
+    quiet_until: datetime | None = None  #: the clock had gone back, and a fixed one waits
 
     def due(self, since: datetime | None, until: datetime) -> list[datetime]:
         """Its fire times; none before there was a daemon."""
         if since is None:
             return []
         end = min(until, self.until or until)
-        return [fire.at for fire in self.schedule.between(max(self.since, since), end)]
+        start = max(self.since, since)
+        if self.quiet_until is not None and not self.schedule.wildcard:
+            start = max(start, self.quiet_until)
+        return [fire.at for fire in self.schedule.between(start, end)]
 
 
 def _run_of(change: Change) -> str | None:

@@ -6,7 +6,7 @@ from typing import Any, Protocol
 
 from cronjob.core.entry import Entry
 from cronjob.core.events import Effect, Launch, Loaded, Record, Stopped
-from cronjob.core.record import Begun, Change, Left, Marks
+from cronjob.core.record import Begun, Change, Left, Progress
 from cronjob.core.run import Attempt, Run
 from cronjob.testing import Act, Simulation
 from tests.scenario.book import Book, Window
@@ -52,6 +52,8 @@ class Machine:
         self.hasty = hasty
         self.wall = start
         self.windows: list[Window] = []  #: what schedules there have been
+        self.exact = True  #: the clock has never gone back
+        self.latest: datetime | None = None  #: time that it had shown when it did
         self.alive: Simulation | None = None
         self.crossed = 0  #: effects that were about to be performed, in all lives
         self.doomed: int | None = None  #: the daemon dies before it performs this one
@@ -60,7 +62,7 @@ class Machine:
         self._early: list[Change] = []  #: what is not urgent and not stored
         self._refused = set[str]()  # of this daemon: they are others of the same key
         self._urgent = True
-        self._booted = False  #: a daemon of this boot has recorded its marks
+        self._booted = False  #: a daemon of this boot has recorded its progress
 
     def run(self, act: Callable[[Simulation], object] | None = None) -> bool:
         """Let the daemon live, from its start if there is none; whether it has survived."""
@@ -89,6 +91,9 @@ class Machine:
 
     def jump(self, by: timedelta) -> bool:
         """Set the wall clock; whether the daemon has survived it."""
+        self.exact &= by >= timedelta()
+        if by < timedelta():
+            self.latest = max(self.wall, self.latest or self.wall)
         if self.alive is None:
             self.wall += by
             return True
@@ -98,15 +103,15 @@ class Machine:
         """Change the tables; whether the daemon has survived it."""
         self.entries = entries
         self.book.reread(entries)
-        if self.alive is None:
-            return True  # nobody sees it yet
+        if self.alive is None or self.alive.state.stopping:
+            return True  # the next daemon sees it
         before = [window for window in self.windows if window.until is None]
         moment = self.alive.clock.moment()
         loaded = Loaded(moment=moment, entries=entries, since=self._since())
         survived = self.run(lambda simulation: simulation.handle(loaded))
         for window in before:
             if not survived and window.until is not None:
-                window.until = self.book.dealt_with(window.label)
+                window.until = self.book.dealt_with(window.label, exact=self.exact)
         return survived
 
     def kill(self) -> None:
@@ -125,10 +130,11 @@ class Machine:
             entry = self.entries.get(label)
             if entry is None or entry.schedule.key != window.schedule.key:
                 alone = self.alive is None  # nobody looked at it since
-                window.until = self.book.dealt_with(label) if alone else self.wall
+                window.until = self.book.dealt_with(label, exact=self.exact) if alone else self.wall
         for label, entry in self.entries.items():
             if label not in current or current[label].until is not None:
-                self.windows.append(Window(label, entry.schedule, self.wall))
+                window = Window(label, entry.schedule, self.wall, quiet_until=self.latest)
+                self.windows.append(window)
         return {window.label: window.since for window in self.windows if window.until is None}
 
     def _begin(self) -> Simulation:
@@ -178,7 +184,7 @@ class Machine:
         assert not twice, f"begun again: {twice}"
         self._refused.update(refused)
         self.book.note(changes, self._refused)
-        self._booted |= any(isinstance(change, Marks) for change in changes)
+        self._booted |= any(isinstance(change, Progress) for change in changes)
         return refused
 
     @staticmethod

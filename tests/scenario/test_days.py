@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from cronjob.core.events import Record
-from cronjob.core.record import Marks
+from cronjob.core.record import Progress
 from cronjob.core.run import Attempt, Run
 from cronjob.testing import Act, MemoryHistory, Simulation, entries_of, exited, killed
 
@@ -111,8 +111,8 @@ def test_two_hundred_entries_at_once_share_eight_slots() -> None:
     assert labels == [f"e{i:03}" for i in range(200)]
     assert len(simulation.reports("run-waiting")) == 192
     records = [effect for _, effect in simulation.timeline if isinstance(effect, Record)]
-    marks = [change for one in records for change in one.changes if isinstance(change, Marks)]
-    assert marks[1] == Marks(nine)
+    progress = [change for one in records for change in one.changes if isinstance(change, Progress)]
+    assert progress[1] == Progress(nine)
 
 
 def flaky(run: Run, attempt: Attempt) -> Act:

@@ -117,6 +117,17 @@ def troubles(path: str) -> Iterator[None]:
         raise HistoryError(f"{shown}: {error.strerror}") from error
 
 
+@contextmanager
+def nonsense(path: str) -> Iterator[None]:
+    """Values that nobody has stored there, as a `HistoryError`: SQLite notices no wrong bit."""
+    try:
+        yield
+    except (ArithmeticError, LookupError, TypeError, ValueError) as error:
+        raise HistoryError(
+            f"{printable(path)}: a row makes no sense: {error}", corrupt=True
+        ) from error
+
+
 def _prepare(path: str) -> None:
     """An empty file of the right mode, before SQLite makes one by the umask.
 

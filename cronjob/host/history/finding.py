@@ -3,8 +3,8 @@
 import sqlite3
 
 from cronjob.core.query import Found, OpenAttempt, PendingNotice, Process
-from cronjob.core.record import KnownEntry, Left, Marks, Unfinished
-from cronjob.core.run import Attempt
+from cronjob.core.record import KnownEntry, Left, Progress, Unfinished
+from cronjob.core.run import Attempt, instant_of
 from cronjob.host.history.rows import (
     ATTEMPT_COLUMNS,
     ENTRY_COLUMNS,
@@ -17,6 +17,7 @@ from cronjob.host.history.values import (
     instant,
     instant_or_none,
     labels_of,
+    micros,
     nominal_of,
 )
 
@@ -44,15 +45,15 @@ WHERE sent_at IS NULL ORDER BY over_at, runs.id, kind
 
 
 def find(database: sqlite3.Connection) -> Found:
-    """All of it.  Raises `sqlite3.Error`."""
-    *marks, boot, stopped, interrupted, pid, ticks = database.execute(_DAEMON).fetchone()
+    """All of it.  Raises `sqlite3.Error`; and what not, for values that nobody stores."""
+    *progress, boot, stopped, interrupted, pid, ticks = database.execute(_DAEMON).fetchone()
     unfinished, open_attempts = _unfinished(database, boot)
     left = Left(
-        marks=_marks(*marks),
+        progress=_progress(*progress),
         stopped=instant_or_none(stopped),
         interrupted=labels_of(interrupted),
         unfinished=unfinished,
-        recorded=frozenset(key for (key,) in database.execute(_RECORDED, (marks[0] or 0,))),
+        recorded=_recorded(database, progress[0] or 0),
     )
     return Found(
         left=left,
@@ -72,13 +73,20 @@ def known(database: sqlite3.Connection) -> tuple[KnownEntry, ...]:
     return tuple(map(known_entry, rows))
 
 
-def _marks(
+def _progress(
     planned: int | None, high_water: int | None, passes: int, repeats_until: int | None
-) -> Marks | None:
+) -> Progress | None:
     if planned is None:
         return None
     high, repeats = instant_or_none(high_water), instant_or_none(repeats_until)
-    return Marks(instant(planned), high, passes, repeats)
+    return Progress(instant(planned), high, passes, repeats)
+
+
+def _recorded(database: sqlite3.Connection, planned: int) -> frozenset[str]:
+    keys = frozenset(key for (key,) in database.execute(_RECORDED, (planned,)))
+    for key in keys:
+        micros(instant_of(key))  # the engine relies on it
+    return keys
 
 
 def _process(pid: int | None, ticks: int | None) -> Process | None:

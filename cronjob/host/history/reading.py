@@ -9,11 +9,12 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
+from cronjob.core.notice import FAILURES
 from cronjob.core.output import Kept
 from cronjob.core.query import HistoryQuery, MissedRow, NoticeRow, RunDetail, RunRow
 from cronjob.core.record import KnownEntry
 from cronjob.core.run import RunOutcome
-from cronjob.host.history.database import connect_to_read, path_in, troubles
+from cronjob.host.history.database import connect_to_read, nonsense, path_in, troubles
 from cronjob.host.history.finding import known
 from cronjob.host.history.rows import (
     ATTEMPT_COLUMNS,
@@ -23,10 +24,10 @@ from cronjob.host.history.rows import (
     notice_of,
     run_row,
 )
-from cronjob.host.history.values import instant, instant_or_none, micros
+from cronjob.host.history.values import instant, instant_or_none, micros, raw
 
 #: Outcomes that somebody should look at, as the index `runs_failed` has them.
-FAILED = ("failed", "gave-up", "lost", "missed", "not-started", "signaled", "timed-out")
+FAILED = tuple(sorted(map(str, {*FAILURES, RunOutcome.MISSED})))
 
 _FAILED = f"runs.outcome IN ({', '.join(map(repr, FAILED))})"
 _LATEST = ", ".join(f"latest.{name}" for name in ATTEMPT_COLUMNS)
@@ -86,7 +87,7 @@ class SqliteReader:
     def run(self, key: str) -> RunDetail | None:
         """All that is kept of the run; None when there is none of that key."""
         with self._snapshot():
-            row = self._database.execute(_DETAIL, (key,)).fetchone()
+            row = self._database.execute(_DETAIL, (raw(key),)).fetchone()
             return self._detail(key, *row) if row is not None else None
 
     def latest(self, label: str, user: str | None = None) -> RunDetail | None:
@@ -114,7 +115,7 @@ class SqliteReader:
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
         """What several statements find is of one moment."""
-        with troubles(self._path):
+        with troubles(self._path), nonsense(self._path):
             self._database.execute("BEGIN")
             try:
                 yield
@@ -123,7 +124,7 @@ class SqliteReader:
 
     def _ids(self, label: str) -> list[int | None]:
         query = "SELECT id FROM entries WHERE label = ?"
-        return [row[0] for row in self._database.execute(query, (label,))]
+        return [row[0] for row in self._database.execute(query, (raw(label),))]
 
     def _parts(
         self, query: HistoryQuery, entry: int | None

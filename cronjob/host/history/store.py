@@ -9,7 +9,14 @@ from datetime import datetime
 from cronjob.core.config import Retention
 from cronjob.core.query import Found
 from cronjob.errors import HistoryError, printable
-from cronjob.host.history.database import BUSY_SECONDS, MIGRATIONS, connect, path_in, troubles
+from cronjob.host.history.database import (
+    BUSY_SECONDS,
+    MIGRATIONS,
+    connect,
+    nonsense,
+    path_in,
+    troubles,
+)
 from cronjob.host.history.finding import find
 from cronjob.host.history.trimming import Trimming
 from cronjob.host.history.values import micros, raw
@@ -50,7 +57,7 @@ class SqliteHistory:
 
     def found(self) -> Found:
         """What is there when the daemon starts."""
-        with self._opened() as database:
+        with self._opened() as database, nonsense(self._path):
             return find(database)
 
     def write(self, batch: Batch) -> tuple[str, ...]:

@@ -12,10 +12,10 @@ from cronjob.core.record import (
     Ended,
     KnownEntry,
     Launching,
-    Marks,
     NoticeSent,
     Over,
     Planned,
+    Progress,
     Started,
     StoppedInOrder,
 )
@@ -34,7 +34,7 @@ from cronjob.ports import Heard, Item, LauncherNoted, Printed
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
 
-_MARKS = """
+_PROGRESS = """
 UPDATE daemon SET planned = ?, high_water = ?, passes = ?, repeats_until = ?, boot = ?,
     stopped = NULL, interrupted = '[]'
 """
@@ -117,7 +117,7 @@ class Writing:
         self.own: frozenset[str] = frozenset()  #: keys that are claimed already
         self.grown: list[int] = []  #: ids of entries, for each row of theirs in this transaction
         self._ways: dict[type[Item], Callable[[Any], None]] = {
-            Marks: self._marks,
+            Progress: self._progress,
             Begun: self._begin,
             Launching: self._launch,
             Started: self._start,
@@ -145,10 +145,10 @@ class Writing:
 
     # -- the daemon and its entries --------------------------------------------------------------
 
-    def _marks(self, marks: Marks) -> None:
-        high_water, repeats = map(micros_or_none, (marks.high_water, marks.repeats_until))
-        values = (micros(marks.planned), high_water, marks.passes, repeats, self._boot)
-        self._execute(_MARKS, values)
+    def _progress(self, progress: Progress) -> None:
+        high_water, repeats = map(micros_or_none, (progress.high_water, progress.repeats_until))
+        values = (micros(progress.planned), high_water, progress.passes, repeats, self._boot)
+        self._execute(_PROGRESS, values)
 
     def _stop(self, stop: StoppedInOrder) -> None:
         self._execute(_STOPPED, (micros(stop.at), labels_text(stop.interrupted)))

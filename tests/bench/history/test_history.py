@@ -15,7 +15,7 @@ from time import perf_counter, process_time
 import pytest
 
 from cronjob.core.query import HistoryQuery
-from cronjob.core.record import Change, Marks
+from cronjob.core.record import Change, Progress
 from cronjob.host.history.database import MIGRATIONS
 from cronjob.host.history.reading import open_reader
 from cronjob.host.history.store import SqliteHistory
@@ -47,7 +47,7 @@ def long(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for start in range(0, RUNS, 2000):
         numbers = range(start, start + 2000)
         history.write(batch_of(*(one_run(n, LABELS[n % 4], n % 3 % 2) for n in numbers)))
-    history.write(Batch((Marks(START + timedelta(minutes=RUNS - 100)),)))
+    history.write(Batch((Progress(START + timedelta(minutes=RUNS - 100)),)))
     history.close()
     return directory
 

@@ -1,4 +1,4 @@
-"""A time in which the history cannot be written: what is said of it, and the mark that it leaves.
+"""A time in which the history cannot be written: what is said of it, and the marker that it leaves.
 
 A daemon that is killed within such a time cannot tell the next one what it has started; a small
 file in the runtime directory says since when that is so.
@@ -11,7 +11,7 @@ from datetime import datetime
 from cronjob.core.report import Priority, Report
 from cronjob.core.words import counted
 from cronjob.errors import printable
-from cronjob.host.backlog import Shed
+from cronjob.host.history.backlog import Shed
 from cronjob.ports import Clock
 
 COMPLAIN_EVERY = 60.0  #: seconds
@@ -25,16 +25,16 @@ class Outage:
         self.since: datetime | None = None
         self._told = float("-inf")  #: monotonic seconds of the latest word
         self._shed = Shed()
-        self._marked = False  #: there is a mark, of this outage or of one before
+        self._left = False  #: whether the marker is there, of this outage or of one before
 
     def of_before(self) -> datetime | None:
         """Since when the daemon before could not write its history; None if it could.
 
-        The mark stays until something has been stored, so that a crash does not lose it.
+        The marker stays until something has been stored, so that a crash does not lose it.
         """
         try:
             with open(self._marker, encoding="utf-8") as file:
-                self._marked = True
+                self._left = True
                 since = datetime.fromisoformat(file.read().strip())
         except FileNotFoundError:
             return None
@@ -54,7 +54,7 @@ class Outage:
             held = f"; {counted(waiting, 'change')} in memory" if waiting else ""
             self._say(f"{why}; going on without it{held}", Priority.ERROR)
         if begins:
-            self._mark(self.since)
+            self._leave_marker(self.since)
 
     def shed(self, shed: Shed) -> None:
         """This was given up, as memory is bounded too."""
@@ -81,8 +81,8 @@ class Outage:
     def _say(self, text: str, priority: Priority) -> None:
         self._tell(Report("history-away", priority, text))
 
-    def _mark(self, since: datetime) -> None:
-        if self._marked:
+    def _leave_marker(self, since: datetime) -> None:
+        if self._left:
             return  # it has been so since then
         flags = os.O_WRONLY | os.O_CREAT | os.O_TRUNC | os.O_CLOEXEC | os.O_NOFOLLOW
         try:
@@ -92,11 +92,11 @@ class Outage:
             where = printable(self._marker)
             self._say(f"{where} cannot be written: {error.strerror}", Priority.WARNING)
         else:
-            self._marked = True
+            self._left = True
 
-    def unmark(self) -> None:
+    def remove_marker(self) -> None:
         """What this daemon has started is stored, and what the one before had is dealt with."""
-        if not self._marked:
+        if not self._left:
             return
         try:
             os.unlink(self._marker)
@@ -105,4 +105,4 @@ class Outage:
         except OSError as error:
             where = printable(self._marker)
             self._say(f"{where} cannot be removed: {error.strerror}", Priority.WARNING)
-        self._marked = False
+        self._left = False

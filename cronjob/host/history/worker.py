@@ -11,7 +11,7 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
-class Hand:
+class Worker:
     """One thread; it waits without a timer, and does not keep the process alive."""
 
     def __init__(self, name: str) -> None:
@@ -20,10 +20,15 @@ class Hand:
         Thread(target=self._work, name=name, daemon=True).start()
 
     def do(self, work: Callable[[], T]) -> "asyncio.Future[T]":
-        """Do this after all that was wanted before; what it returns or raises."""
+        """Do this after all that was wanted before; what it returns or raises.
+
+        It is left undone if nobody waits for it any more when it has its turn.
+        """
         future: asyncio.Future[T] = self._loop.create_future()
 
         def worked() -> None:
+            if future.cancelled():
+                return
             try:
                 result = work()
             except BaseException as error:

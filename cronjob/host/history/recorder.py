@@ -16,19 +16,19 @@ from typing import TypeVar
 from cronjob.core.config import Retention
 from cronjob.core.output import Kept
 from cronjob.core.query import Found, Process
-from cronjob.core.record import Begun, Change, Ended, Marks, Started
+from cronjob.core.record import Begun, Change, Ended, Progress, Started
 from cronjob.core.registry import Registered
 from cronjob.core.report import Priority, Report
 from cronjob.core.run import attempt_key
 from cronjob.core.words import counted
 from cronjob.errors import HistoryError
-from cronjob.host.backlog import Backlog, Recorded
 from cronjob.host.clock import SystemClock
-from cronjob.host.hand import Hand
+from cronjob.host.history.backlog import Backlog, Recorded
+from cronjob.host.history.outage import Outage
 from cronjob.host.history.reading import open_reader
+from cronjob.host.history.renewal import Renewable
 from cronjob.host.history.store import SqliteHistory
-from cronjob.host.outage import Outage
-from cronjob.host.renewal import Renewable
+from cronjob.host.history.worker import Worker
 from cronjob.ports import (
     Batch,
     Clock,
@@ -76,7 +76,7 @@ class Recorder:
         clock: Clock | None = None,
         opened: Callable[[], History] | None = None,
     ) -> None:
-        self.retention = retention
+        self._retention = retention
         self._directory = directory
         self._refused, self._anew, self._tell = refused, anew, tell
         self._clock = clock or SystemClock()
@@ -86,9 +86,9 @@ class Recorder:
         self._history = Renewable(directory, self._clock, opened)  #: the thread's
         self._backlog = Backlog()
         self._launcher: LauncherNoted | None = None
-        self._marks: Marks | None = None  #: the latest
+        self._progress: Progress | None = None  #: the latest
         self._own: frozenset[str] = frozenset()  #: runs that `anew` gave
-        self._records: list[Recorded] = []  #: in the thread's hand
+        self._records: list[Recorded] = []  #: that the thread has
         self._batch: Batch | None = None  #: of these
         self._damage: HistoryError | None = None  #: why a new file is to be begun
         self._alone = 0  #: records that are stored one by one, as one of them may be bad
@@ -96,7 +96,7 @@ class Recorder:
         self._begun = RUNS_A_TRIM  #: runs since the latest look for what is not to be kept
         self._trimmed = 0.0  #: when that was, in monotonic seconds
         self._closing = False
-        self._reader: Hand | None = None
+        self._reader: Worker | None = None
         self._soon: asyncio.TimerHandle | None = None
 
     @property
@@ -113,13 +113,13 @@ class Recorder:
         """What the daemon before left; nothing where that cannot be known."""
         self._loop = asyncio.get_running_loop()
         self._wanted = asyncio.Event()
-        self._hand = Hand("history")
+        self._worker = Worker("history")
         uncertain = self._outage.of_before()
         try:
             async with asyncio.timeout(HUNG):
-                found, aside = await self._hand.do(self._history.open_and_find)
+                found, aside = await self._worker.do(self._history.open_and_find)
         except (HistoryError, TimeoutError) as error:
-            self._hand.do(self._history.be_blind)
+            self._worker.do(self._history.be_blind)
             self._outage.go_on(str(error) or f"{self._directory} does not answer", 0)
             found, aside = Found(away=True), ""
             self._wanted.set()
@@ -127,6 +127,12 @@ class Recorder:
             self._say_replaced(aside)
         self._task = self._loop.create_task(self._work())
         return _with_doubts(found, uncertain)
+
+    def keep(self, retention: Retention) -> None:
+        """From now on that much is kept; what is too much by then goes soon."""
+        if retention != self._retention:
+            self._retention, self._begun = retention, RUNS_A_TRIM
+            self._wanted.set()
 
     def register(self, rows: Sequence[Registered]) -> None:
         """Note what is to be known of entries."""
@@ -154,7 +160,7 @@ class Recorder:
 
     async def ask(self, question: Callable[[Reader], T]) -> T:
         """The answer, found in a thread of its own.  Raises `HistoryError`."""
-        self._reader = self._reader or Hand("history-reader")
+        self._reader = self._reader or Worker("history-reader")
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._reader.do(partial(self._answer, question))
@@ -172,8 +178,8 @@ class Recorder:
             text = f"{counted(left, 'change')} could not be written to the history"
             self._tell(Report("history-away", Priority.ERROR, text))
         elif self._outage.since is None:
-            await asyncio.wait({self._hand.do(self._history.close)}, timeout=CLOSE_SECONDS)
-        self._hand.stop()
+            await asyncio.wait({self._worker.do(self._history.close)}, timeout=CLOSE_SECONDS)
+        self._worker.stop()
         if self._reader is not None:
             self._reader.stop()
 
@@ -184,11 +190,12 @@ class Recorder:
         for item in items:
             if isinstance(item, Begun):
                 self._begun += 1
-            elif isinstance(item, Marks):
-                self._marks = item
+            elif isinstance(item, Progress):
+                self._progress = item
         if self._outage.since is not None:
             self._release()
             self._outage.shed(self._backlog.shed())
+            self._wanted.set()  # it may have been away before there was anything to store
         elif done is not None:
             self._wanted.set()
         elif self._soon is None:
@@ -220,7 +227,7 @@ class Recorder:
             if self._damage is not None:
                 await self._begin_anew(self._damage)
             batch = self._batch = self._batch or self._take()
-            refused = await self._hand.do(partial(self._history.write, batch))
+            refused = await self._worker.do(partial(self._history.write, batch))
         except HistoryError as error:
             if error.corrupt or error.vanished:
                 self._damage = error
@@ -250,8 +257,8 @@ class Recorder:
         self._retry = FIRST_RETRY
         if not self._backlog:
             self._outage.end()
-            if self._marks is not None:
-                self._outage.unmark()
+            if self._progress is not None:
+                self._outage.remove_marker()
 
     def _part_with(self, error: Exception) -> None:
         """Store the records of the batch one by one, or give up the only one."""
@@ -298,7 +305,7 @@ class Recorder:
 
     async def _begin_anew(self, damage: HistoryError) -> None:
         """Begin a new file, with all that is unfinished and all that waits."""
-        aside = await self._hand.do(partial(self._history.replace, damage))
+        aside = await self._worker.do(partial(self._history.replace, damage))
         self._damage = None
         self._say_replaced(aside, str(damage))
         late = [*self._records, *self._backlog.waiting]
@@ -326,7 +333,7 @@ class Recorder:
         more = True
         while more and not self._wanted.is_set():
             try:
-                more = await self._hand.do(partial(self._history.trim, self.retention))
+                more = await self._worker.do(partial(self._history.trim, self._retention))
             except HistoryError as error:
                 if error.corrupt or error.vanished:
                     self._damage = error
@@ -352,8 +359,13 @@ def _items(changes: Sequence[Change], outputs: Mapping[str, Kept], ticks: int) -
                 yield Printed(change.run, change.attempt.number, kept)
 
 
-def _with_doubts(found: Found, uncertain: datetime | None) -> Found:
-    """The same, with the time from which on runs may be missing in it."""
-    if uncertain is None:
+def _with_doubts(found: Found, noticed: datetime | None) -> Found:
+    """The same, with the time from which on runs may be missing in it.
+
+    That it is away is noticed late, by a run whose fire time is earlier.
+    """
+    if noticed is None:
         return found
+    progress = found.left.progress
+    uncertain = min(noticed, progress.planned) if progress is not None else noticed
     return replace(found, left=replace(found.left, uncertain_since=uncertain))

@@ -3,7 +3,16 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from cronjob.core.record import Begun, Ended, Launching, Marks, NoticeSent, Over, Planned, Started
+from cronjob.core.record import (
+    Begun,
+    Ended,
+    Launching,
+    NoticeSent,
+    Over,
+    Planned,
+    Progress,
+    Started,
+)
 from cronjob.ports import Heard, Item, Printed
 
 MOST_ITEMS = 100_000  #: that wait; an item and what it refers to take some hundred bytes
@@ -161,8 +170,8 @@ def run_of(item: Item) -> str | None:
 
 def _replaces(item: Item) -> object:
     """What it is the latest word on; None for what is true besides others."""
-    if isinstance(item, Marks):
-        return Marks
+    if isinstance(item, Progress):
+        return Progress
     if isinstance(item, Planned):
         return item.schedule
     return None
