@@ -4,9 +4,10 @@ import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from functools import partial
+from typing import Protocol
 
 from cronjob.core.fields import Tell
-from cronjob.core.output import LineTeller
+from cronjob.core.output import Kept, LineTeller
 from cronjob.core.report import Report, output_dropped, output_line
 from cronjob.core.run import Attempt, Ending, Outcome, Run, attempt_key, ended
 from cronjob.errors import LaunchError
@@ -19,9 +20,18 @@ from cronjob.host.launcher import GuardedLauncher
 from cronjob.host.nativefile import open_native
 from cronjob.host.output import Follower, Output, Outputs
 from cronjob.host.shellprobe import need_of_shell
-from cronjob.ports import Ended, Started
+from cronjob.ports import Command, OnStart
 
 NOT_BEGUN = Ending(error="it was ended before it was started")
+
+
+class OnEnd(Protocol):
+    """What hears of ends."""
+
+    def __call__(
+        self, attempt: str, ending: Ending, kept: Kept, pid: int | None, note: str, /
+    ) -> None:
+        """As `ports.OnEnd`, with what is kept of the output."""
 
 
 @dataclass(slots=True)
@@ -45,10 +55,10 @@ class _Launched:
 class Attempts:
     """The attempts that the launcher has, by key.
 
-    `started(attempt, pid, note)` and `ended(attempt, ending, pid, note)` tell about them as
-    `ports.Launcher` has it, `lost()` that the launcher died, `defect(what, error)` of an error of
-    ours.  All of them come from the event loop, never from within a call.  `broker` lends tokens
-    to those with `slots=auto`.
+    `started(attempt, pid, note)` and `ended(attempt, ending, kept, pid, note)` tell about them as
+    `ports.Launcher` has it, `ready(pid)` of each launcher before it starts anything, `lost()` that
+    it died, `defect(what, error)` of an error of ours.  All of them come from the event loop,
+    never from within a call.  `broker` lends tokens to those with `slots=auto`.
     """
 
     def __init__(
@@ -57,8 +67,9 @@ class Attempts:
         accounts: Accounts,
         *,
         broker: Broker,
-        started: Started,
-        ended: Ended,
+        started: OnStart,
+        ended: OnEnd,
+        ready: Callable[[int], None],
         lost: Callable[[], None],
         defect: Callable[[str, BaseException], None],
     ) -> None:
@@ -73,6 +84,7 @@ class Attempts:
             started=self._on_started,
             ended=self._on_ended,
             lost=lost,
+            ready=ready,
             native=self._native.descriptor,
         )
         self._outputs: Outputs | None = None
@@ -81,6 +93,7 @@ class Attempts:
         self._waiting: dict[str, dict[str, tuple[Run, Attempt]]] = {}  #: users being looked up
         self._lookups: set[asyncio.Task[None]] = set()
         self._followers: dict[str, list[Follower]] = {}  #: by run
+        self._beside: dict[str, Callable[[Ending], None]] = {}  #: what is no attempt, by key
         self._commands = Commands({})
 
     @property
@@ -92,6 +105,11 @@ class Attempts:
     def limits_by(self) -> str:
         """By what means attempts are limited, in words."""
         return self._launcher.limits_by
+
+    @property
+    def groups(self) -> str:
+        """The directory for their cgroups; empty without one; known after `start`."""
+        return self._launcher.groups
 
     @property
     def launched_by(self) -> str:
@@ -111,8 +129,11 @@ class Attempts:
         self._commands = Commands(default_environment())
 
     def follow(self, run: str, follower: Follower) -> None:
-        """Give `follower` the bytes that the run prints, beginning with its next attempt."""
-        self._followers.setdefault(run, []).append(follower)
+        """Give `follower` the bytes that the run prints from now on, in all its attempts."""
+        followers = self._followers.setdefault(run, [])
+        followers.append(follower)
+        if (output := self._output_of(run)) is not None:
+            output.followers = followers
 
     def unfollow(self, run: str, follower: Follower) -> None:
         """It wants no more of that, if it still got any."""
@@ -121,6 +142,11 @@ class Attempts:
             followers.remove(follower)
         if not followers:
             self._followers.pop(run, None)
+
+    def printed(self, run: str) -> Kept:
+        """What is kept of what the going attempt of the run has printed by now."""
+        output = self._output_of(run)
+        return output.kept() if output is not None else Kept()
 
     def launch(self, run: Run, attempt: Attempt) -> None:
         """Start the attempt; what goes wrong is told as its end."""
@@ -134,6 +160,16 @@ class Attempts:
             self._lookups.add(task)
             task.add_done_callback(self._lookups.discard)
         self._waiting[name][attempt_key(run.key, attempt.number)] = (run, attempt)
+
+    def launch_beside(
+        self, key: str, command: Command, output: int, ended: Callable[[Ending], None]
+    ) -> None:
+        """Start what is no attempt, by the same launcher; only `ended` hears of it.
+
+        `key` is no attempt's; `end` ends it too.
+        """
+        self._beside[key] = ended
+        self._launcher.launch(key, command, output)
 
     def end(self, key: str, grace: float) -> None:
         """End the tree of the attempt: TERM, and KILL after `grace` seconds."""
@@ -149,6 +185,10 @@ class Attempts:
         """End what finished attempts left behind, and the launcher."""
         await self._launcher.stop(grace)
         self._native.close()
+
+    def _output_of(self, run: str) -> Output | None:
+        going = (one.output for one in self._launched.values() if one.run.key == run)
+        return next(going, None)
 
     async def _look_up(self, name: str) -> None:
         """Launch all that wait for this account, once it is known."""
@@ -222,13 +262,18 @@ class Attempts:
         asyncio.get_running_loop().call_soon(self._on_ended, key, ending)
 
     def _on_started(self, key: str, pid: int, note: str) -> None:
+        if key in self._beside:
+            return
         # It may have spoken already; the journal hears of its start first.
         self._started(key, pid, note)
         if (launched := self._launched.get(key)) is not None and self._outputs is not None:
             self._outputs.add(launched.output)
 
     def _on_ended(self, key: str, ending: Ending, pid: int | None = None, note: str = "") -> None:
-        launched = self._launched.pop(key, None)
+        if (heard := self._beside.pop(key, None)) is not None:
+            heard(ending)
+            return
+        launched, kept = self._launched.pop(key, None), Kept()
         if launched is not None and self._outputs is not None:
             try:  # what it said comes after its start, and before how it ended
                 if pid is not None:
@@ -236,8 +281,10 @@ class Attempts:
                     if launched.output.used:
                         self._started(key, pid, note)
                         pid, note = None, ""
-                self._outputs.finish(launched.output, launched.failed(ending))
+                kept = self._outputs.finish(launched.output, launched.failed(ending))
             except Exception as error:
                 self._defect(f"cannot read the output of {key}", error)
         self._broker.close(key)
-        self._ended(key, ending, pid, note)
+        if kept.size:
+            ending = replace(ending, printed=kept.size)
+        self._ended(key, ending, kept, pid, note)

@@ -115,6 +115,18 @@ class Commands:
         return variables
 
 
+def account_environment(account: Account, defaults: Mapping[str, str]) -> dict[str, str]:
+    """What a command finds that stands in no table."""
+    return {
+        **defaults,
+        "SHELL": DEFAULT_SHELL,
+        "PATH": DEFAULT_PATH,
+        "HOME": account.home,
+        "LOGNAME": account.name,
+        "USER": account.name,
+    }
+
+
 _direct_words = lru_cache(KEPT_WORDS)(direct_words)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from cronjob.core.engine import step
 from cronjob.core.events import Launch, Loaded
+from cronjob.core.output import Kept
 from cronjob.core.report import Report
 from cronjob.core.run import Ending, Run, attempt_key
 from cronjob.core.state import State
@@ -46,12 +47,15 @@ class Machine:
         self.endings: dict[str, Ending] = {}
         self.order: list[str] = []
         self.defects: list[str] = []
+        self.kept: dict[str, Kept] = {}
+        self.launchers: list[int] = []  #: pids
         self.attempts = Attempts(
             self,
             Accounts(),
             broker=Broker(print, print, print),
             started=self._started,
             ended=self._ended,
+            ready=self.launchers.append,
             lost=lambda: None,
             defect=lambda what, error: self.defects.append(f"{what}: {error}"),
         )
@@ -59,9 +63,12 @@ class Machine:
     def _started(self, *_: object) -> None:
         self.order.append("started")
 
-    def _ended(self, key: str, ending: Ending, pid: int | None = None, *_: object) -> None:
+    def _ended(
+        self, key: str, ending: Ending, kept: Kept, pid: int | None = None, *_: object
+    ) -> None:
         self.order.append("ended" if pid is None else "started and ended")
         self.endings[key] = ending
+        self.kept[key] = kept
 
     def tell(self, report: Report) -> None:
         self.told.append(report)
