@@ -4,7 +4,6 @@ import asyncio
 import os
 import signal
 import traceback
-from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any, assert_never
 
@@ -14,6 +13,7 @@ from cronjob.core.events import (
     Announce,
     AttemptEnded,
     AttemptStarted,
+    ClaimRefused,
     Effect,
     EndAttempt,
     Event,
@@ -23,7 +23,7 @@ from cronjob.core.events import (
     Measure,
     Measured,
     OfferToken,
-    Remember,
+    Record,
     Stopped,
     StopRequested,
     TokensReturned,
@@ -34,28 +34,33 @@ from cronjob.core.events import (
     Woken,
 )
 from cronjob.core.gates import Readings
+from cronjob.core.output import Kept
 from cronjob.core.report import Priority, Report, tokens_ignored
-from cronjob.core.run import Ending, RunState, attempt_key
+from cronjob.core.request import plain
+from cronjob.core.run import Ending, RunState, attempt_key, attempt_parts
 from cronjob.core.state import State
 from cronjob.core.words import counted
 from cronjob.host import systemd
 from cronjob.host.accounts import Accounts
 from cronjob.host.answers import Answers, Desk
 from cronjob.host.attempts import Attempts
-from cronjob.host.clock import SystemClock, WallTimer, chance
+from cronjob.host.clock import SystemClock, chance
 from cronjob.host.control import ControlSocket
-from cronjob.host.directories import CONTROL_SOCKET
+from cronjob.host.directories import CONTROL_SOCKET, HISTORY_AWAY
 from cronjob.host.gauges import read_gauges_soon
+from cronjob.host.history.recorder import Recorder
+from cronjob.host.identity import boot_identity
 from cronjob.host.jobserver import Broker
 from cronjob.host.journal import Journal
 from cronjob.host.loading import Loader
+from cronjob.host.notices import Means, Notices
 from cronjob.host.origin import Origin
+from cronjob.host.performing import Performer
 from cronjob.host.reload import Reloads
-from cronjob.host.statefile import Saved, StateFile, boot_identity
+from cronjob.host.succession import Succession
 
 LEFT_BEHIND_GRACE = 10.0  #: seconds for processes that finished runs left, when the daemon stops
 STOP_MARGIN = 30.0  #: seconds beyond the longest grace that a stop may take
-COMPLAIN_EVERY = 60.0  #: seconds between two words about a state file that cannot be written
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,8 +86,18 @@ class Daemon:
         self._clock = clock
         self._journal = journal
         self._options = options
-        self._state_file = StateFile(options.state)
-        self._boot = boot_identity()
+        self._recorder = Recorder(
+            options.state,
+            boot=boot_identity(),
+            retention=options.config.retention,
+            refused=self._claims_refused,
+            anew=lambda: self._succession.all_again(self._state),
+            tell=journal.tell,
+            marker=os.path.join(options.runtime, HISTORY_AWAY),
+            clock=clock,
+        )
+        self._performer = Performer(self._recorder.record, self._perform, self._report_defect)
+        self._succession = Succession(self._recorder, journal.tell)
         self._state = State(slots=options.slots_by(options.config))
         self._accounts = Accounts()
         self._loader = Loader(
@@ -108,8 +123,20 @@ class Daemon:
             broker=self._broker,
             started=self._attempt_started,
             ended=self._attempt_ended,
+            ready=self._succession.launcher_ready,
             lost=self._launcher_lost,
             defect=self._report_defect,
+        )
+        self._notices = Notices(
+            Means(
+                launching=self._attempts,
+                accounts=self._accounts,
+                history=self._recorder,
+                config=lambda: self._loader.config,
+                tell=journal.tell,
+                now=clock.now,
+                defect=self._report_defect,
+            )
         )
         desk = Desk(
             state=lambda: self._state,
@@ -119,16 +146,18 @@ class Daemon:
             unfollow=self._attempts.unfollow,
             tell=journal.tell,
             facts=self._facts,
+            printed=self._attempts.printed,
+            ask=self._recorder.ask,
         )
         self._answers = Answers(desk)
         path = os.path.join(options.runtime, CONTROL_SOCKET)
         self._control = ControlSocket(path, self._answers.respond, self._report_defect)
         self._status_line = systemd.StatusLine(self._status_text)
-        self._timer = WallTimer()
+        self._timer = clock.timer()
         self._wake: asyncio.TimerHandle | None = None
         self._endings: list[AttemptEnded] = []  #: heard in this pass of the loop
+        self._kept: dict[str, Kept] = {}  #: what those attempts printed
         self._stop_wanted = False
-        self._complained = float("-inf")
         self._finished: asyncio.Future[Stopped] | None = None
 
     async def run(self) -> None:
@@ -148,13 +177,16 @@ class Daemon:
     async def _live(
         self, loop: asyncio.AbstractEventLoop, finished: asyncio.Future[Stopped]
     ) -> None:
+        self._loader.labels = await self._succession.open()
         await self._attempts.start()
         self._tell(Priority.INFO, "limits", f"limits by {self._attempts.limits_by}")
+        await self._succession.end_leftovers(self._attempts.groups)
         for number in (signal.SIGTERM, signal.SIGINT):
             loop.add_signal_handler(number, self._request_stop)
         loop.add_signal_handler(signal.SIGHUP, lambda: self._reloads.want(anew=True))
         loop.add_reader(self._timer, self._timer_readable)
         await self._reloads.first(self._begin)
+        self._notices.resume(self._succession.notices)
         if self._stop_wanted:
             self._request_stop()
         await self._control.listen()
@@ -164,8 +196,9 @@ class Daemon:
             stopped = await finished
         finally:
             self._reloads.close()
+            await self._notices.stop()
             await self._attempts.stop(LEFT_BEHIND_GRACE)
-        self._say_goodbye(stopped)
+        await self._say_goodbye(stopped)
         loop.remove_reader(self._timer)
         self._timer.close()
 
@@ -173,22 +206,9 @@ class Daemon:
 
     def _begin(self) -> None:
         """The tables are known for the first time."""
-        saved, problem = self._state_file.read()
-        if problem:
-            self._tell(Priority.WARNING, "state", problem)
         self._attempts.reread_defaults()
-        same_boot = saved is not None and saved.boot == self._boot
-        self._handle(
-            Loaded(
-                moment=self._clock.moment(),
-                entries=self._loader.entries,
-                planned=saved.planned if saved else None,
-                stopped=saved.stopped if saved else None,
-                waiting=saved.waiting if saved else (),
-                reboot=not same_boot,
-                interrupted=saved.interrupted if saved and same_boot else (),
-            )
-        )
+        moment, loader = self._clock.moment(), self._loader
+        self._handle(self._succession.begin(moment, loader.entries, loader.config.hooks))
         self._report_loaded("started")
 
     def _want_reload(self) -> None:
@@ -199,9 +219,12 @@ class Daemon:
 
     def _take_over(self) -> None:
         self._attempts.reread_defaults()
-        slots = self._options.slots_by(self._loader.config)
-        loaded = Loaded(moment=self._clock.moment(), entries=self._loader.entries, slots=slots)
-        self._handle(loaded)
+        moment, entries = self._clock.moment(), self._loader.entries
+        config = self._loader.config
+        self._succession.reloaded(entries, moment.now)
+        self._recorder.keep(config.retention)
+        slots = self._options.slots_by(config)
+        self._handle(Loaded(moment=moment, entries=entries, slots=slots, hooks=config.hooks))
         self._report_loaded("reloaded")
 
     def _request_stop(self) -> None:
@@ -219,19 +242,21 @@ class Daemon:
         self._woken()
 
     def _woken(self) -> None:
-        if self._finished is None or self._finished.done():
-            return  # the timer may be closed
+        if self._state.seen is None or self._finished is None or self._finished.done():
+            return  # nothing is planned yet, or the timer may be closed
         self._handle(Woken(self._clock.moment()))
         self._arm(self._state.awake)  # also when nothing changed: the timer is spent
 
     def _attempt_started(self, attempt: str, pid: int, note: str) -> None:
-        run, _ = _parts_of(attempt)
+        run, _ = attempt_parts(attempt)
         self._handle(AttemptStarted(self._clock.moment(), run, pid, note))
 
     def _attempt_ended(
-        self, attempt: str, ending: Ending, pid: int | None = None, note: str = ""
+        self, attempt: str, ending: Ending, kept: Kept, pid: int | None, note: str
     ) -> None:
-        run, _ = _parts_of(attempt)
+        run, _ = attempt_parts(attempt)
+        if kept.size:
+            self._kept[attempt] = kept
         moment = self._endings[0].moment if self._endings else self._clock.moment()
         self._endings.append(AttemptEnded(moment, run, ending, chance(), pid, note))
         if len(self._endings) == 1:
@@ -253,17 +278,21 @@ class Daemon:
         self._tell(Priority.ERROR, "launcher-lost", "the launcher died; its attempts are lost")
 
     def _token_taken(self, attempt: str) -> None:
-        self._handle(TokenTaken(self._clock.moment(), *_parts_of(attempt)))
+        self._handle(TokenTaken(self._clock.moment(), *attempt_parts(attempt)))
 
     def _tokens_returned(self, attempt: str, count: int) -> None:
-        self._handle(TokensReturned(self._clock.moment(), *_parts_of(attempt), count))
+        self._handle(TokensReturned(self._clock.moment(), *attempt_parts(attempt), count))
 
     def _token_withdrawn(self, attempt: str) -> None:
-        self._handle(TokenWithdrawn(self._clock.moment(), *_parts_of(attempt)))
+        self._handle(TokenWithdrawn(self._clock.moment(), *attempt_parts(attempt)))
 
     def _tokens_ignored(self, attempt: str) -> None:
-        if (run := self._state.runs.get(_parts_of(attempt)[0])) is not None:
+        if (run := self._state.runs.get(attempt_parts(attempt)[0])) is not None:
             self._journal.tell(tokens_ignored(run))
+
+    def _claims_refused(self, runs: tuple[str, ...]) -> None:
+        self._performer.forget(runs)
+        self._handle(ClaimRefused(self._clock.moment(), runs))
 
     def _measured(self, readings: Readings) -> None:
         self._handle(Measured(self._clock.moment(), readings))
@@ -274,12 +303,9 @@ class Daemon:
 
     def _step(self, *events: Event) -> None:
         self._state, effects = step(self._state, *events)
+        outputs, self._kept = self._kept, {}
         self._status_line.may_have_changed()
-        for effect in effects:
-            try:
-                self._perform(effect)
-            except Exception as error:  # one effect that fails must not cost the others
-                self._report_defect(f"cannot perform {type(effect).__name__}", error)
+        self._performer.add(effects, outputs, hurried=self._state.hurried)
 
     # -- effects ---------------------------------------------------------------------------------
 
@@ -287,8 +313,6 @@ class Daemon:
         match effect:
             case Announce(report):
                 self._journal.tell(report)
-            case Remember(planned):
-                self._save(lambda: self._state_file.remember(self._boot, planned))
             case Launch(run, attempt):
                 self._attempts.launch(run, attempt)
             case EndAttempt(run_key, number, grace):
@@ -301,11 +325,14 @@ class Daemon:
                 read_gauges_soon(kinds, self._measured)
             case Finished(run, outcome, why):
                 self._answers.finished(run, outcome, why)
+                self._notices.send(effect)
             case WakeAt():
                 self._arm(effect)
             case Stopped():
                 if self._finished is not None and not self._finished.done():
                     self._finished.set_result(effect)
+            case Record():
+                pass  # the performer has handed it over
             case _:
                 assert_never(effect)
 
@@ -319,37 +346,19 @@ class Daemon:
         if self._timer.arm(awake.wall):
             loop.call_soon(self._woken)  # the clock was set since it was armed last
 
-    def _save(self, write: Callable[[], None]) -> None:
-        """A full disk or a read-only directory costs the record, never the daemon."""
-        try:
-            write()
-        except OSError as error:
-            if self._clock.monotonic() - self._complained >= COMPLAIN_EVERY:
-                self._complained = self._clock.monotonic()
-                text = f"cannot write {self._state_file.path}: {error.strerror}; going on without"
-                self._tell(Priority.ERROR, "state", text)
-
     def _report_loaded(self, what: str) -> None:
         at = self._state.timetable.next_at
         following = f", the next fire time is {at:%F %T}Z" if at else ", nothing is planned"
         entries = counted(len(self._state.entries), "entry", "entries")
         tables = counted(self._loader.tables, "table")
         slots = counted(self._state.slots, "slot")
-        self._tell(Priority.INFO, what, f"{what}: {entries} of {tables}, {slots}{following}")
+        told = Report(what, Priority.INFO, f"{what}: {entries} of {tables}, {slots}{following}")
+        self._performer.add((Announce(told),), {})  # in its turn: once the plan is recorded
 
     # -- small things ----------------------------------------------------------------------------
 
-    def _say_goodbye(self, stopped: Stopped) -> None:
-        now = self._clock.now()
-        planned = self._state_file.planned
-        saved = Saved(
-            boot=self._boot,
-            planned=planned or now,
-            stopped=now,
-            waiting=stopped.waiting,
-            interrupted=stopped.interrupted,
-        )
-        self._save(lambda: self._state_file.write(saved))
+    async def _say_goodbye(self, stopped: Stopped) -> None:
+        await self._succession.end(stopped, self._clock.now())
         if self._attempts.survivors:
             left = " ".join(map(str, self._attempts.survivors))
             self._tell(Priority.ERROR, "stopped", f"could not end pids {left}")
@@ -362,6 +371,7 @@ class Daemon:
             "tables": self._loader.tables,
             "launcher": self._attempts.launched_by,
             "limits": self._attempts.limits_by,
+            "history_away_since": plain(self._recorder.away_since),
         }
 
     def _status_text(self) -> str:
@@ -380,9 +390,3 @@ class Daemon:
         """A defect of ours costs one event, and is said; the daemon goes on."""
         trace = "".join(traceback.format_exception(error)) if error else ""
         self._tell(Priority.ERROR, "internal-error", f"internal error: {what} {trace}")
-
-
-def _parts_of(attempt: str) -> tuple[str, int]:
-    """The key of its run, and its number."""
-    run, _, number = attempt.rpartition("/")
-    return run, int(number)

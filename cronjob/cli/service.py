@@ -18,8 +18,11 @@ from cronjob.host.lock import hold, prepare_directory
 from cronjob.host.systemd import missing
 
 
-def run_daemon(arguments: argparse.Namespace, places: Places = PLACES) -> int:
-    """Run the daemon until it is asked to stop."""
+def run_daemon(
+    arguments: argparse.Namespace, places: Places = PLACES, clock: SystemClock | None = None
+) -> int:
+    """Run the daemon until it is asked to stop; `clock` in place of the machine's."""
+    clock = clock or SystemClock()
     origin = origin_of(arguments, places, default_config=os.geteuid() == 0)
     try:
         config = origin.read_config()
@@ -44,7 +47,6 @@ def run_daemon(arguments: argparse.Namespace, places: Places = PLACES) -> int:
             # Everybody may ask root's daemon.
             prepare_directory(directory, public=purpose == "runtime" and os.geteuid() == 0)
             locks.append(hold(directory, purpose))
-        clock = SystemClock()
         journal, word = open_journal(arguments.log, clock)
         for text in filter(None, (word, missing())):
             journal.tell(Report("systemd", Priority.WARNING, text))

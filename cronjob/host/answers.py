@@ -1,34 +1,43 @@
 """What is answered to requests: one method for each verb."""
 
 import asyncio
-from collections.abc import Callable, Iterator
-from dataclasses import asdict, dataclass
-from datetime import datetime
-from itertools import islice
+from collections.abc import Callable, Coroutine, Iterator
+from dataclasses import dataclass
+from datetime import timedelta
 from typing import assert_never
 
 from cronjob.core.events import Event, KillRequested, Moment, RunRequested
-from cronjob.core.naming import nearest_label
+from cronjob.core.output import Kept
 from cronjob.core.report import Report, run_requested
 from cronjob.core.request import (
+    Asker,
+    HistoryRequest,
     KillRequest,
+    LogsRequest,
     Request,
     RequestError,
     RunRequest,
+    ShowRequest,
     StatusRequest,
+    members,
     read_request,
 )
+from cronjob.core.retelling import end_object, row_object
 from cronjob.core.run import Run, RunOutcome, RunState, manual_key
 from cronjob.core.state import State
-from cronjob.core.status import Asker, run_status, status
-from cronjob.errors import quoted
+from cronjob.core.status import run_status, status
+from cronjob.errors import HistoryError, quoted
 from cronjob.host.control import Client
+from cronjob.host.following import Ask, Following, Streams, tell
 from cronjob.host.identity import own_name
+from cronjob.host.past import Line, retell, unknown_entry, whose
 from cronjob.host.usernames import UserNames
 
-COMPARED = 1000  #: labels at most that a wrong one is compared with
 NAMED = 1000  #: ended runs that are named; the rest is counted
 MOST_ASKED = 100  #: unfinished runs that one user other than root has asked for
+LATELY = timedelta(days=1)  #: in which runs failed that a status shows
+FAILURES = 10  #: of those it shows, at most
+HISTORY_SECONDS = 0.5  #: that a status waits for them
 DEEPEST = 16  #: runs of which each waits for the next, or a command that asks for itself never ends
 
 
@@ -43,6 +52,8 @@ class Desk:
     unfollow: Callable[[str, Callable[[bytes], None]], None]
     tell: Callable[[Report], None]  #: the journal
     facts: Callable[[], dict[str, object]]  #: more members of a status, about the machine
+    printed: Callable[[str], Kept]  #: what the going attempt of a run has printed by now
+    ask: Ask  #: the history; raises `HistoryError`
 
 
 class Answers:
@@ -53,7 +64,10 @@ class Answers:
         self._names = UserNames()
         self._followed: dict[str, Client] = {}  #: by the key of the run whose end is told
         self._asked: dict[str, str] = {}  #: who asked for an unfinished run, unless root did
-        self._lookups: set[asyncio.Task[None]] = set()
+        self._following = Following(
+            Streams(desk.state, desk.ask, desk.printed, desk.follow, desk.unfollow)
+        )
+        self._tasks: set[asyncio.Task[None]] = set()  #: answers that take a while
 
     def respond(self, client: Client, line: bytes) -> None:
         """Answer the request, now or when it is known who asks."""
@@ -63,55 +77,87 @@ class Answers:
                 name = "root" if client.uid == 0 else own_name()
                 self._carry_out(client, Asker(name, everything=True), request)
             else:
-                look_up = self._look_up_and_carry_out(client, request)
-                task = asyncio.get_running_loop().create_task(look_up)
-                self._lookups.add(task)
-                task.add_done_callback(self._lookups.discard)
+                self._later(client, self._look_up_and_carry_out(client, request))
         except RequestError as error:
             client.refuse(str(error))
 
     def finished(self, run: Run, outcome: RunOutcome, why: str) -> None:
         """A run is over: whoever waits for that is told."""
-        self._asked.pop(run.key, None)
-        if (client := self._followed.pop(run.key, None)) is None:
-            return
-        self._desk.unfollow(run.key, client.output)
         last = run.attempts[-1] if run.attempts else None
-        client.tell(
-            run=run.key,
-            outcome=str(outcome),
-            why=why,
-            attempts=len(run.attempts),
-            code=last.code if last else None,
-            signal=last.signal if last else None,
-        )
-        client.finish()
+        line = end_object(run.key, outcome, why, len(run.attempts), last)
+        self._following.finished(run.key, line)
+        self._asked.pop(run.key, None)
+        if (client := self._followed.pop(run.key, None)) is not None:
+            self._desk.unfollow(run.key, client.output)
+            client.tell(**line)
+            client.finish()
+
+    def _later(self, client: Client, answer: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        task = asyncio.get_running_loop().create_task(_or_refusal(client, answer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task
+
+    def _tell_later(self, client: Client, answer: Coroutine[None, None, None]) -> None:
+        """Nobody is told who has gone meanwhile."""
+        task = self._later(client, answer)
+
+        def leave() -> None:
+            task.cancel()
+
+        client.on_leave = leave
 
     async def _look_up_and_carry_out(self, client: Client, request: Request) -> None:
         name = await self._names.get(client.uid)
-        try:
-            if name is None:
-                raise RequestError(f"nobody knows the name of user {client.uid}")
-            self._carry_out(client, Asker(name, everything=False), request)
-        except RequestError as error:
-            client.refuse(str(error))
+        if name is None:
+            raise RequestError(f"nobody knows the name of user {client.uid}")
+        self._carry_out(client, Asker(name, everything=False), request)
 
     def _carry_out(self, client: Client, asker: Asker, request: Request) -> None:
         match request:
             case StatusRequest():
-                self._tell_status(client, asker)
+                self._tell_later(client, self._tell_status(client, asker))
             case RunRequest():
                 self._start(client, asker, request)
             case KillRequest():
                 self._kill(client, asker, request)
+            case HistoryRequest() | ShowRequest():
+                self._tell_later(client, self._tell_past(client, asker, request))
+            case LogsRequest():
+                self._tell_later(client, self._tell_output(client, asker, request))
             case _:
                 assert_never(request)
 
     # -- the verbs -------------------------------------------------------------------------------
 
-    def _tell_status(self, client: Client, asker: Asker) -> None:
+    async def _tell_status(self, client: Client, asker: Asker) -> None:
+        failed = await self._failed_lately(asker)
         now = status(self._desk.state(), self._desk.moment(), asker)
-        client.tell(**_plain(asdict(now)), **self._desk.facts())
+        client.tell(**members(now), failed_lately=failed, **self._desk.facts())
+        client.finish()
+
+    async def _failed_lately(self, asker: Asker) -> list[Line] | None:
+        """None when the history cannot be read, or not at once."""
+        since = self._desk.moment().now - LATELY
+        asked = self._desk.ask(
+            lambda reader: reader.failed_lately(since, whose(asker), limit=FAILURES)
+        )
+        try:
+            rows = await asyncio.wait_for(asked, HISTORY_SECONDS)
+        except (HistoryError, TimeoutError):
+            return None
+        return [row_object(row) for row in rows]
+
+    async def _tell_past(
+        self, client: Client, asker: Asker, request: HistoryRequest | ShowRequest
+    ) -> None:
+        labels = _own_labels(self._desk.state(), asker)
+        tell(client, await self._desk.ask(lambda reader: retell(reader, asker, request, labels)))
+        client.finish()
+
+    async def _tell_output(self, client: Client, asker: Asker, request: LogsRequest) -> None:
+        labels = _own_labels(self._desk.state(), asker)
+        await self._following.tell(client, asker, request, labels)
         client.finish()
 
     def _start(self, client: Client, asker: Asker, request: RunRequest) -> None:
@@ -138,9 +184,9 @@ class Answers:
         self._desk.tell(run_requested(key, label, asker.name, request.force, lender))
         self._desk.handle(RunRequested(moment, key, label, request.force, lender))
         state = self._desk.state()
-        if key not in self._followed:
-            return  # it is over already, and that was told
-        client.tell(**_plain(asdict(run_status(state.runs[key], moment))))
+        if key not in state.runs:
+            return  # it is over already, and that is told
+        client.tell(**members(run_status(state.runs[key], moment)))
         if not request.wait:
             del self._followed[key]
             client.finish()
@@ -150,7 +196,7 @@ class Answers:
         ended = tuple(_meant(request.subject, state, asker))
         if not ended:
             raise RequestError(_nothing_to_end(request.subject, state, asker))
-        rows = [_plain(asdict(run_status(run, moment))) for run in ended[:NAMED]]
+        rows = [members(run_status(run, moment)) for run in ended[:NAMED]]
         keys = tuple(run.key for run in ended)
         self._desk.handle(KillRequested(moment, keys, asker.name))
         client.tell(ended=rows, count=len(ended))
@@ -195,25 +241,18 @@ def _nothing_to_end(subject: str, state: State, asker: Asker) -> str:
 
 
 def _unknown(label: str, state: State, asker: Asker) -> str:
-    """Those of others are not even said to exist."""
-    own = (known for known, entry in state.entries.items() if asker.owns(entry))
-    near = nearest_label(label, list(islice(own, COMPARED)))
-    hint = f"; did you mean {near}?" if near else ""
-    whose = "" if asker.everything else f" that runs as {asker.name}"
-    return f"no entry{whose} is called {quoted(label, 100)}{hint}"
+    return unknown_entry(label, asker, _own_labels(state, asker))
 
 
-def _plain(value: dict[str, object]) -> dict[str, object]:
-    """The same for JSON: instants as text."""
-    return {name: _plain_value(one) for name, one in value.items()}
+def _own_labels(state: State, asker: Asker) -> Iterator[str]:
+    return (label for label, entry in state.entries.items() if asker.owns(entry))
 
 
-def _plain_value(value: object) -> object:
-    match value:
-        case datetime():
-            return value.isoformat().replace("+00:00", "Z")
-        case dict():
-            return _plain(value)
-        case tuple():
-            return [_plain_value(one) for one in value]
-    return value
+async def _or_refusal(client: Client, answer: Coroutine[None, None, None]) -> None:
+    try:
+        await answer
+    except (RequestError, HistoryError) as error:
+        client.refuse(str(error))
+    except Exception:
+        client.refuse("internal error, see the log of the daemon")
+        raise  # the loop tells it

@@ -32,6 +32,10 @@ class SystemClock:
         """Both clocks, read together."""
         return Moment(self.now(), self.monotonic())
 
+    def timer(self) -> "WallTimer":
+        """A timer on this wall clock."""
+        return WallTimer()
+
 
 def chance() -> float:
     """A random number in [0, 1)."""

@@ -34,7 +34,7 @@ def running_cron(pid_files: Iterable[str], locks: str = "/proc/locks") -> Runnin
         except OSError as error:
             raise_if_passing(error)
             continue
-        for pid, device, inode in _locks(locks):
+        for pid, device, inode in held_locks(locks):
             # File systems such as btrfs and overlayfs show another device here than stat(2) does.
             if inode == status.st_ino and (device == status.st_dev or pid == named):
                 return RunningCron(path, pid)
@@ -44,7 +44,7 @@ def running_cron(pid_files: Iterable[str], locks: str = "/proc/locks") -> Runnin
     return None
 
 
-def _locks(path: str) -> Iterator[tuple[int, int, int]]:
+def held_locks(path: str = "/proc/locks") -> Iterator[tuple[int, int, int]]:
     """Pid, device and inode of every lock that is held (proc_locks(5))."""
     try:
         with open(path, encoding="ascii", errors="replace") as file:

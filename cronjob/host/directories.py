@@ -5,6 +5,7 @@ import os
 SYSTEM_STATE = "/var/lib/cronjob"
 SYSTEM_RUNTIME = "/run/cronjob"
 CONTROL_SOCKET = "control.sock"  #: in the runtime directory
+HISTORY_AWAY = "history-away"  #: in the runtime directory, while the history cannot be written
 LONGEST_SOCKET = 107  #: bytes of its path (unix(7): sun_path, less its end)
 
 

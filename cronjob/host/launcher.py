@@ -5,84 +5,30 @@ import contextlib
 import os
 import signal
 from collections import deque
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable
 
 from cronjob.core.run import Ending
 from cronjob.errors import LaunchError
 from cronjob.host import processes
 from cronjob.host.cgroup import kill_group
-from cronjob.host.channel import close_all
 from cronjob.host.guardian_process import GuardianProcess, Message
+from cronjob.host.launches import PreparedLaunch, duplicates, standard_input
 from cronjob.host.limits import Limits, unmet
 from cronjob.host.processes import PR_SET_CHILD_SUBREAPER, Process, prctl
 from cronjob.host.sweep import KILL_SECONDS, WALK_SECONDS
-from cronjob.ports import TOKEN_DESCRIPTORS, Command, Ended, Started
+from cronjob.ports import TOKEN_DESCRIPTORS, Command, OnEnd, OnStart
 
 READY_SECONDS = 5.0  #: a guardian that says nothing for so long is given up
 STOP_MARGIN_SECONDS = 10.0  #: beyond the grace: its 5 s of killing and a loaded machine
 ORPHAN_SECONDS = 0.5  #: how long a new guardian waits for the orphans of the old one to die
 RETRY_SECONDS = 1.0  #: between two tries to start a guardian
-PIPE_BYTES = 1 << 16  #: text up to this size is tried in a pipe, more goes to a memory file
 STOPPING = "the launcher is stopping"
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """A launch, ready to be sent; its descriptors are its own duplicates."""
-
-    attempt: str
-    command: Command
-    output: int
-    tokens: tuple[int, ...] = ()  #: those of its jobserver, duplicates too
-
-    def close(self) -> None:
-        """Give up the descriptors."""
-        close_all((self.output, *self.tokens))
-
-
-def standard_input(command: Command) -> tuple[int, ...]:
-    """A descriptor from which the command reads its text; none without a text.
-
-    A memory file can be opened again by its reader whoever it is; a pipe is given to the user.
-    """
-    text = command.stdin.encode("utf-8", "surrogateescape")
-    if not text:
-        return ()
-    if len(text) <= PIPE_BYTES:
-        reading, writing = os.pipe()
-        os.set_blocking(writing, False)
-        try:
-            if os.geteuid() == 0:
-                os.fchown(reading, command.uid, command.gid)
-            if os.write(writing, text) == len(text):
-                return (reading,)
-        except OSError:
-            pass  # a pipe made small by the user's quota, or an owner that cannot be
-        finally:
-            os.close(writing)
-        os.close(reading)
-    descriptor = os.memfd_create("stdin")
-    with open(os.dup(descriptor), "wb") as file:
-        file.write(text)
-    os.lseek(descriptor, 0, os.SEEK_SET)
-    return (descriptor,)
-
-
-def duplicates(descriptors: Sequence[int]) -> list[int]:
-    """Copies of all of `descriptors`, or of none of them and an `OSError`."""
-    copies: list[int] = []
-    try:
-        for descriptor in descriptors:
-            copies.append(os.dup(descriptor))  # noqa: PERF401 - kept for the close below
-    except OSError:
-        close_all(copies)
-        raise
-    return copies
 
 
 class GuardedLauncher:
     """The `Launcher` of a real machine. Callbacks run on the loop's thread, never inside a call.
+
+    `ready(pid)` tells of each guardian before it is asked for anything.
 
     It makes the daemon a subreaper: what a dead guardian leaves falls to the daemon, which kills
     it. A process below the daemon that shares the daemon's session is the daemon's own, because
@@ -92,9 +38,10 @@ class GuardedLauncher:
     def __init__(
         self,
         *,
-        started: Started,
-        ended: Ended,
+        started: OnStart,
+        ended: OnEnd,
         lost: Callable[[], None] = lambda: None,
+        ready: Callable[[int], None] = lambda _: None,
         native: int = -1,
     ) -> None:
         self._limits = Limits()
@@ -104,10 +51,11 @@ class GuardedLauncher:
         self._started = started
         self._ended = ended
         self._lost = lost
+        self._ready = ready
         self._guardian: GuardianProcess | None = None
         self._pids: set[int] = set()  #: of guardians that live, ready or not
         self._flying: dict[str, None] = {}  #: attempts not reported as ended, in order
-        self._queue: deque[Request] = deque()  #: launches that wait for a guardian
+        self._queue: deque[PreparedLaunch] = deque()  #: launches that wait for a guardian
         self._opening: tuple[GuardianProcess, asyncio.Future[None]] | None = None
         self._stopping = False
         self._stopped = False  #: the guardian said so: its end is no loss
@@ -132,6 +80,11 @@ class GuardedLauncher:
         """By what means attempts are limited, in words; known after `start`."""
         return str(self._limits)
 
+    @property
+    def groups(self) -> str:
+        """The directory for the cgroups of attempts; empty without one; known after `start`."""
+        return self._limits.attempts
+
     async def start(self) -> None:
         """Start the guardian; LaunchError when it does not get ready, with the reason."""
         prctl(PR_SET_CHILD_SUBREAPER, 1)
@@ -149,18 +102,18 @@ class GuardedLauncher:
         except OSError as error:
             self._refuse(attempt, f"cannot pass on the output: {error.strerror}")
             return
-        request = Request(attempt, command, own, tuple(tokens))
+        prepared = PreparedLaunch(attempt, command, own, tuple(tokens))
         if self._guardian is None:
-            self._queue.append(request)
+            self._queue.append(prepared)
         else:
-            self._send(self._guardian, request)
+            self._send(self._guardian, prepared)
 
     def end(self, attempt: str, grace: float) -> None:
         """TERM to the attempt's whole tree, KILL after `grace` seconds."""
-        for request in self._queue:
-            if request.attempt == attempt:
-                self._queue.remove(request)
-                request.close()
+        for prepared in self._queue:
+            if prepared.attempt == attempt:
+                self._queue.remove(prepared)
+                prepared.close()
                 self._refuse(attempt, "it was ended before it was started")
                 return
         if self._guardian is not None:
@@ -212,25 +165,28 @@ class GuardedLauncher:
         finally:
             self._opening = None
         self._guardian = process
+        self._ready(process.pid)
         while self._queue:
             self._send(process, self._queue.popleft())
 
-    def _send(self, process: GuardianProcess, request: Request) -> None:
-        command = request.command
+    def _send(self, process: GuardianProcess, prepared: PreparedLaunch) -> None:
+        command = prepared.command
         try:
             text = standard_input(command)
         except (OSError, ValueError) as error:
-            request.close()
-            self._refuse(request.attempt, f"cannot prepare its standard input: {error}")
+            prepared.close()
+            self._refuse(prepared.attempt, f"cannot prepare its standard input: {error}")
             return
-        self._note(request)
-        process.send(self._message(request, bool(text)), (request.output, *text, *request.tokens))
+        self._note(prepared)
+        process.send(
+            self._message(prepared, bool(text)), (prepared.output, *text, *prepared.tokens)
+        )
 
-    def _message(self, request: Request, stdin: bool) -> Message:
-        command = request.command
+    def _message(self, prepared: PreparedLaunch, stdin: bool) -> Message:
+        command = prepared.command
         return {
             "op": "launch",
-            "id": request.attempt,
+            "id": prepared.attempt,
             "argv": command.argv,
             "direct": command.direct,
             "env": dict(command.environment),
@@ -240,19 +196,19 @@ class GuardedLauncher:
             "groups": command.groups,
             "umask": command.umask,
             "stdin": stdin,
-            "tokens": TOKEN_DESCRIPTORS if request.tokens else None,
+            "tokens": TOKEN_DESCRIPTORS if prepared.tokens else None,
             "nice": command.nice,
             "rlimits": [*self._limits.rlimits_of(command)],
             "limits_first": command.limits_first,
             "group": self._limits.group_values_of(command),
         }
 
-    def _note(self, request: Request) -> None:
+    def _note(self, prepared: PreparedLaunch) -> None:
         """Say once that nobody can enforce a share of a CPU here."""
-        text = unmet(request.command, self._limits.controllers)
+        text = unmet(prepared.command, self._limits.controllers)
         if text and not self._told_of_cpu:
             self._told_of_cpu = True
-            self._notes[request.attempt] = text
+            self._notes[prepared.attempt] = text
 
     def _refuse(self, attempt: str, error: str) -> None:
         ending = Ending(error=error)
@@ -260,9 +216,9 @@ class GuardedLauncher:
 
     def _refuse_queue(self, error: str) -> None:
         while self._queue:
-            request = self._queue.popleft()
-            request.close()
-            self._refuse(request.attempt, error)
+            prepared = self._queue.popleft()
+            prepared.close()
+            self._refuse(prepared.attempt, error)
 
     def _finish(self, attempt: str, ending: Ending, pid: int | None = None, note: str = "") -> None:
         if attempt in self._flying:
@@ -329,7 +285,7 @@ class GuardedLauncher:
 
     async def _recover(self) -> None:
         """Say so, kill the orphans, report what was lost, start anew."""
-        waiting = {request.attempt for request in self._queue}
+        waiting = {prepared.attempt for prepared in self._queue}
         flying = [attempt for attempt in self._flying if attempt not in waiting]
         self._lost()
         await asyncio.wait([self._sweep()], timeout=ORPHAN_SECONDS)

@@ -6,7 +6,7 @@ from collections.abc import Callable
 from datetime import tzinfo
 
 from cronjob.core.config import Config
-from cronjob.core.entry import Entry, Table, label_entries
+from cronjob.core.entry import Entry, Identity, Table, label_entries
 from cronjob.core.report import Priority, Report, refused
 from cronjob.core.source import Source
 from cronjob.core.zone import forget_zones, zone_name
@@ -41,6 +41,7 @@ class Loader:
     ) -> None:
         self.config = config
         self.entries: dict[str, Entry] = {}  #: by label
+        self.labels: dict[Identity, str] = {}  #: what entries are called, and were before
         self.tables = 0  #: how many there are
         self.unsettled = False  #: whether to look again soon although nothing will tell
         self._origin = origin
@@ -205,7 +206,8 @@ class Loader:
 
     def _take_over(self, tables: tuple[Table, ...]) -> None:
         self.tables = len(tables)
-        entries = label_entries(tables, self.entries)
+        entries = label_entries(tables, self.labels)
+        self.labels |= {entry.identity: label for label, entry in entries.items()}
         if os.geteuid() != 0:
             entries = self._own_entries(entries)
         self.entries = entries

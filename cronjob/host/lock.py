@@ -4,8 +4,12 @@ import errno
 import fcntl
 import os
 import stat
+from contextlib import suppress
 
 from cronjob.errors import HeldError, printable
+from cronjob.host.cronlock import held_locks
+
+_NO_ROOM = (errno.EROFS, errno.ENOSPC, errno.EDQUOT)
 
 
 def prepare_directory(path: str, *, public: bool = False) -> None:
@@ -37,20 +41,62 @@ def _refuse_a_strangers(directory: str) -> None:
 def hold(directory: str, purpose: str) -> int:
     """Hold `directory` for `purpose` ("state", "runtime") until the descriptor is closed.
 
-    The lock dies with its holder, however that ends.  Raises `HeldError` naming the holder, and
-    `OSError` when there can be no lock file.
+    The lock dies with its holder, however that ends.  On a disk that is full or read-only it needs
+    nothing to be written.  Raises `HeldError` naming the holder, and `OSError` when there can be no
+    lock.
     """
-    path = os.path.join(directory, f"{purpose}.lock")
-    flags = os.O_RDWR | os.O_CREAT | os.O_CLOEXEC | os.O_NOFOLLOW
-    descriptor = os.open(path, flags, 0o600)
+    descriptor = _openable(directory, f"{purpose}.lock")
     try:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
     except BlockingIOError:
-        with open(descriptor, encoding="utf-8", errors="replace") as file:
-            holder = printable(file.read(200).strip()) or "an unknown process"
+        holder = _named(descriptor) or "an unknown process"
         raise HeldError(
             f"the {purpose} directory {directory} is in use by another daemon, {holder}"
         ) from None
-    os.ftruncate(descriptor, 0)
-    os.write(descriptor, f"pid {os.getpid()}\n".encode())
+    with suppress(OSError):  # who holds it is a courtesy
+        os.ftruncate(descriptor, 0)
+        os.write(descriptor, f"pid {os.getpid()}\n".encode())
     return descriptor
+
+
+def _openable(directory: str, name: str) -> int:
+    """The lock file, or the directory itself where none can be made."""
+    path, flags = os.path.join(directory, name), os.O_CLOEXEC | os.O_NOFOLLOW
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | flags, 0o600)
+    except OSError as error:
+        if error.errno not in _NO_ROOM:
+            raise
+    try:
+        return os.open(path, os.O_RDONLY | flags)
+    except FileNotFoundError:
+        return os.open(directory, os.O_RDONLY | os.O_DIRECTORY | flags)
+
+
+def _named(descriptor: int) -> str:
+    """Who says in the lock file that it holds it."""
+    try:
+        return printable(os.pread(descriptor, 200, 0).decode("utf-8", "replace").strip())
+    except IsADirectoryError:
+        return ""
+    finally:
+        os.close(descriptor)
+
+
+def is_held(directory: str, purpose: str) -> bool:
+    """Whether a daemon holds the directory; its lock is not taken to find out.
+
+    A daemon that starts at that moment would give up.
+    """
+    path = os.path.join(directory, f"{purpose}.lock")
+    try:
+        status = os.stat(path)
+        with open(path, encoding="utf-8", errors="replace") as file:
+            named = file.read(200).strip()
+        # Some file systems show another device there than stat(2) does.
+        return any(
+            inode == status.st_ino and (device == status.st_dev or named == f"pid {pid}")
+            for pid, device, inode in held_locks()
+        )
+    except OSError:
+        return False

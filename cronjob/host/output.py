@@ -37,7 +37,7 @@ class Output:
     ) -> None:
         self._make_teller = teller
         self._log = log
-        self._followers = followers
+        self.followers = followers
         self._telling = log is Tell.ALWAYS
         self._over = False  #: the attempt has ended
         # Most commands print nothing: these are made at the first byte.
@@ -63,6 +63,10 @@ class Output:
         """Whether anything has been read until the end of the attempt."""
         return self._keeper is not None
 
+    def kept(self) -> Kept:
+        """What is kept of what it has printed by now."""
+        return self._keeper.kept() if self._keeper is not None else Kept()
+
     def launched(self) -> None:
         """The launcher has its own copy of the write end; ours would hide the end of file."""
         os.close(self.write_end)
@@ -84,7 +88,7 @@ class Output:
             self._keeper.add(data)
         if self._telling:
             self._add(data)
-        for follower in tuple(self._followers):
+        for follower in tuple(self.followers):
             follower(data)
         return True
 
@@ -110,7 +114,7 @@ class Output:
         A background process may hold the pipe open for longer; it is heard, but not kept.
         """
         self.drain()
-        kept = self._keeper.kept() if self._keeper is not None else Kept()
+        kept = self.kept()
         self._over, self._keeper = True, None
         if failed and self._log is Tell.FAILURE:
             self._telling = True

@@ -22,7 +22,7 @@ from cronjob.host.processes import boot_ticks
 
 
 class RecordChanges(Protocol):
-    """What stores changes; `done` is called once they are safe, or the store is known to be away.
+    """What stores changes; `done` is called once they are safe, or the history is known to be away.
 
     `outputs` are those of the attempts that end, by attempt key; `ticks` is when it was heard that
     attempts have started.
@@ -67,12 +67,18 @@ class Performer:
         self._waiting: deque[Effect | _Barrier] = deque()
         self._performing = False
 
-    def add(self, effects: Iterable[Effect], outputs: Mapping[str, Kept]) -> None:
-        """Perform these after all that were added before; `outputs` of attempts that they end."""
+    def add(
+        self, effects: Iterable[Effect], outputs: Mapping[str, Kept], *, hurried: bool = False
+    ) -> None:
+        """Perform these after all that were added before; `outputs` of attempts that they end.
+
+        `hurried` says that the wake-up is for the rest of a burst, which has its turn after what
+        begins now: that starts sooner when nothing is in the way of the thread that records it.
+        """
         effects = tuple(effects)
-        overtaking = (WakeAt, Announce) if _tells_of_starts(effects) else WakeAt
+        overtaking = {WakeAt: not hurried, Announce: _tells_of_starts(effects)}
         for effect in effects:
-            if isinstance(effect, overtaking):
+            if overtaking.get(type(effect)):
                 self._do(effect)
             elif isinstance(effect, Record):
                 self._hand_over(effect, outputs)

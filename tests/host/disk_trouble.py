@@ -12,8 +12,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 from cronjob.core.output import Kept
-from cronjob.core.record import Change, Marks
-from cronjob.host import recorder as recorder_module
+from cronjob.core.record import Change, Progress
+from cronjob.host.history import recorder as recorder_module
 from cronjob.host.history.database import NAME
 from tests.host.changes import START, one_run, run_of
 from tests.host.recording import HANG, Recording
@@ -90,12 +90,12 @@ async def forbidden() -> None:
 async def trouble(begin: Callable[[], None], end: Callable[[], None], said: str) -> None:
     """Between the two the history is away."""
     async with Recording(STATE) as recording:
-        await recording.record((Marks(START), *one_run(0)))
+        await recording.record((Progress(START), *one_run(0)))
     begin()
     async with Recording(STATE) as recording:
         assert recording.found.away
         assert said in (text := (await recording.hear("history-away")).text), text
-        await recording.record((Marks(START), *one_run(1)))
+        await recording.record((Progress(START), *one_run(1)))
         assert len(await recording.runs()) == 1  # what is there can be read
         end()
         await recording.hear("history-back")

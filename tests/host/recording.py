@@ -13,7 +13,7 @@ from cronjob.core.config import Retention
 from cronjob.core.query import Found, HistoryQuery, RunRow
 from cronjob.core.record import Change
 from cronjob.core.report import Report
-from cronjob.host.recorder import Recorder
+from cronjob.host.history.recorder import Recorder
 from cronjob.ports import History
 
 FOR_EVER = Retention(keep_for=timedelta(days=100_000), keep_runs=10**9, max_size=1 << 40)

@@ -5,9 +5,9 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from cronjob.core.output import Kept
-from cronjob.core.record import Begun, Marks, Over, Planned
-from cronjob.host import backlog
-from cronjob.host.backlog import Backlog, Shed, run_of
+from cronjob.core.record import Begun, Over, Planned, Progress
+from cronjob.host.history import backlog
+from cronjob.host.history.backlog import Backlog, Shed, run_of
 from cronjob.ports import Item, Printed
 from tests.host.changes import MINUTE, START, one_run
 from tests.host.changes import run_of as first_run
@@ -71,10 +71,10 @@ def test_of_what_is_said_again_and_again_the_latest_stays(
     records = Backlog()
     for number in range(30):
         at = START + number * MINUTE
-        records.add([Marks(at), Planned("a", at)], None)
+        records.add([Progress(at), Planned("a", at)], None)
     assert not records.shed()
     last = START + 29 * MINUTE
-    assert list(waiting(records)) == [Marks(last), Planned("a", last)]
+    assert list(waiting(records)) == [Progress(last), Planned("a", last)]
 
 
 def test_of_runs_only_those_go_that_begin_and_end_here(bounds: Callable[[int, int], None]) -> None:

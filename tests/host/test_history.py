@@ -5,6 +5,7 @@ import shutil
 import sqlite3
 import stat
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -30,10 +31,10 @@ from cronjob.core.record import (
     Ended,
     KnownEntry,
     Launching,
-    Marks,
     NoticeSent,
     Over,
     Planned,
+    Progress,
     StoppedInOrder,
 )
 from cronjob.core.registry import Registered
@@ -210,7 +211,7 @@ def test_a_new_history_is_empty_and_for_nobody_else(opened: Opened, directory: P
         history = opened()
     finally:
         os.umask(old)
-    assert history.found().left.marks is None
+    assert history.found().left.progress is None
     history.write(Batch(one_run(0)))
     modes = {path.name: stat.S_IMODE(path.stat().st_mode) for path in directory.iterdir()}
     assert modes == {NAME: 0o600, f"{NAME}-wal": 0o600, f"{NAME}-shm": 0o600}
@@ -222,19 +223,19 @@ def test_the_boot_is_that_of_the_daemon_which_planned_last(directory: Path) -> N
     for boot, found in (("boot-1", ""), ("boot-2", "boot-1"), ("boot-3", "boot-2")):
         history = SqliteHistory(str(directory), boot=boot, host="machine")
         assert history.found().boot == found
-        history.write(Batch((Marks(START), StoppedInOrder(START, ("server",)))))
+        history.write(Batch((Progress(START), StoppedInOrder(START, ("server",)))))
         history.close()
     history = SqliteHistory(str(directory), boot="boot-4", host="machine")
     left = history.found().left
     assert (left.stopped, left.interrupted) == (START, ("server",))
-    history.write(Batch((Marks(START + MINUTE),)))
+    history.write(Batch((Progress(START + MINUTE),)))
     left = history.found().left
     assert (left.stopped, left.interrupted) == (None, ())
 
 
 def test_processes_of_open_attempts_are_known_by_pid_and_time(opened: Opened) -> None:
     history = opened()
-    items: list[Item] = [Marks(START), LauncherNoted(Process(77, 1234))]
+    items: list[Item] = [Progress(START), LauncherNoted(Process(77, 1234))]
     for number in range(3):
         begun, launching, *_ = one_run(number)
         items += [begun, launching]
@@ -280,7 +281,7 @@ def test_entries_keep_what_bytes_their_files_have(opened: Opened) -> None:
 def test_a_daemon_that_could_not_look_leaves_nothing_open(opened: Opened, directory: Path) -> None:
     history = opened()
     begun, launching, *_ = one_run(0)
-    history.write(Batch((Marks(START), begun, launching, one_run(1)[0], *one_run(2))))
+    history.write(Batch((Progress(START), begun, launching, one_run(1)[0], *one_run(2))))
     assert history.abandon("nobody could look", START + MINUTE) == 2
     assert history.found().left.unfinished == ()
     with open_reader(str(directory)) as reader:
@@ -291,7 +292,47 @@ def test_a_daemon_that_could_not_look_leaves_nothing_open(opened: Opened, direct
     assert detail.attempts[0].why == "nobody could look"
 
 
+@pytest.mark.parametrize(
+    "spoil",
+    [
+        "DELETE FROM daemon",
+        "UPDATE daemon SET planned = 'soon'",
+        "UPDATE entries SET since = 'once'",
+        "UPDATE runs SET nominal = 'noon'",
+        "UPDATE runs SET key = 'plain@noon'",
+        "UPDATE runs SET fire = 9223372036854775807",
+        "UPDATE attempts SET waits = '[{'",
+        "UPDATE attempts SET outcome = 'eaten'",
+        "INSERT INTO notices VALUES (1, 'pigeon', '', NULL, '', '', '', NULL, '')",
+    ],
+)
+def test_values_that_nobody_stores_are_damage(spoil: str, opened: Opened, directory: Path) -> None:
+    """SQLite does not notice a bit that is wrong; a daemon that fails by it never starts again."""
+    history = opened()
+    entry = next(iter(ENTRIES.values()))
+    known = KnownEntry(entry.identity, "plain", "hash", "* * * * * UTC", START)
+    begun, launching, *_ = one_run(0)
+    history.write(Batch((Progress(START - MINUTE), Registered(known), begun, launching)))
+    history.close()
+    with closing(sqlite3.connect(directory / NAME)) as database, database:
+        database.execute(spoil)
+    with pytest.raises(HistoryError, match="a row makes no sense") as caught:
+        opened().found()
+    assert caught.value.corrupt
+
+
 # -- what a person reads -------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("subject", ["caf\udce9", "caf\udce9@2026-03-02T10:00Z", "a\0b"])
+def test_nothing_is_recorded_of_what_nothing_can_be_called(
+    subject: str, opened: Opened, directory: Path
+) -> None:
+    opened().write(Batch((Progress(START), *one_run(0))))
+    with open_reader(str(directory)) as reader:
+        assert reader.run(subject) is None
+        assert reader.latest(subject) is None
+        assert reader.history(HistoryQuery(entry=subject)) == []
 
 
 def test_a_run_is_read_as_it_was_recorded(opened: Opened, directory: Path) -> None:

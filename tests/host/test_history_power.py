@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from cronjob.core.config import Retention
-from cronjob.core.record import Marks
+from cronjob.core.record import Progress
 from cronjob.host.history import database as database_module
 from cronjob.host.history.database import MIGRATIONS, NAME
 from cronjob.host.history.store import SqliteHistory
@@ -80,7 +80,7 @@ def snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Snapshots:
 
 
 def batch(number: int) -> Batch:
-    return Batch((Marks(START + number * MINUTE), *one_run(number)))
+    return Batch((Progress(START + number * MINUTE), *one_run(number)))
 
 
 def stored(directory: Path) -> int:

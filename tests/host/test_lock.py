@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from cronjob.errors import HeldError
-from cronjob.host.lock import hold, prepare_directory
+from cronjob.host.lock import hold, is_held, prepare_directory
 
 
 def test_the_second_holder_hears_who_the_first_is(tmp_path: Path) -> None:
@@ -73,3 +73,12 @@ def test_a_directory_that_everybody_may_write_to_is_refused(tmp_path: Path) -> N
     tmp_path.chmod(0o1777)
     with pytest.raises(PermissionError, match="has mode 1777; others must not write to it"):
         prepare_directory(str(tmp_path))
+
+
+def test_whether_a_directory_is_held_is_seen_without_taking_its_lock(tmp_path: Path) -> None:
+    assert not is_held(str(tmp_path), "state")
+    descriptor = hold(str(tmp_path), "state")
+    assert is_held(str(tmp_path), "state")
+    assert not is_held(str(tmp_path), "runtime")
+    os.close(descriptor)
+    assert not is_held(str(tmp_path), "state")

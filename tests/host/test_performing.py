@@ -128,6 +128,14 @@ def test_a_wake_up_waits_for_nobody() -> None:
     assert scene.done == ["record 1", "WakeAt"]
 
 
+def test_the_wake_up_for_the_rest_of_a_burst_comes_after_what_has_begun() -> None:
+    scene = Scene()
+    scene.performer.add((URGENT, said("a"), WakeAt(monotonic=1.0)), {}, hurried=True)
+    assert scene.done == ["record 1"]
+    scene.stored[0]()
+    assert scene.done == ["record 1", "a", "WakeAt"]
+
+
 def test_what_an_effect_brings_about_comes_after_the_rest_of_its_step() -> None:
     scene = Scene()
     scene.follow_up = [said("later")]

@@ -7,8 +7,10 @@ import subprocess
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import closing
 from dataclasses import replace
 from datetime import datetime
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -16,10 +18,10 @@ import pytest
 from cronjob.core.missed import Missed
 from cronjob.core.output import Kept
 from cronjob.core.query import Found, HistoryQuery, Process
-from cronjob.core.record import Begun, Marks, StoppedInOrder
+from cronjob.core.record import Begun, Progress, StoppedInOrder
 from cronjob.core.run import RunOutcome
 from cronjob.errors import HistoryError
-from cronjob.host import recorder as recorder_module
+from cronjob.host.history import recorder as recorder_module
 from cronjob.host.history.database import NAME
 from cronjob.host.history.store import SqliteHistory
 from cronjob.ports import Batch, Reader
@@ -114,7 +116,7 @@ async def test_output_and_the_time_of_a_start_are_kept(directory: Path) -> None:
         recording.recorder.record(changes[:3], None, ticks=99)
         await recording.record(())
         recording.recorder.record(changes[3:], None, outputs={f"{run_of(changes).key}/1": kept})
-        await recording.record((Marks(START), *one_run(1)[:3]))
+        await recording.record((Progress(START), *one_run(1)[:3]))
         detail = await recording.recorder.ask(lambda reader: reader.latest("plain", "root"))
         assert detail is not None
         first = await recording.recorder.ask(lambda reader: reader.run("plain@2026-03-02T10:00Z"))
@@ -128,13 +130,39 @@ async def test_output_and_the_time_of_a_start_are_kept(directory: Path) -> None:
 
 @in_a_loop
 async def test_a_question_that_fails_is_answered_with_its_error(directory: Path) -> None:
-    def bad(reader: Reader) -> None:
-        reader.history(HistoryQuery(limit=10**30))
+    def bad(_: Reader) -> None:
+        raise LookupError("no such thing")
 
     async with Recording(directory) as recording:
-        with pytest.raises(OverflowError):
+        with pytest.raises(LookupError, match="no such thing"):
             await recording.recorder.ask(bad)
         assert await recording.runs() == {}
+
+
+@in_a_loop
+async def test_a_question_is_not_looked_into_when_whoever_asked_has_gone(directory: Path) -> None:
+    asked, go_on, seen = threading.Event(), threading.Event(), list[int]()
+
+    def slow(_: Reader) -> None:
+        asked.set()
+        go_on.wait(HANG)
+
+    def look(number: int, _: Reader) -> None:
+        seen.append(number)
+
+    async with Recording(directory) as recording:
+        first = asyncio.ensure_future(recording.recorder.ask(slow))
+        await asyncio.to_thread(asked.wait)
+        others = [
+            asyncio.ensure_future(recording.recorder.ask(partial(look, number)))
+            for number in range(3)
+        ]
+        await asyncio.sleep(0)
+        others[1].cancel()
+        await asyncio.sleep(0)
+        go_on.set()
+        await asyncio.gather(first, *others, return_exceptions=True)
+        assert seen == [0, 2]
 
 
 @in_a_loop
@@ -152,7 +180,7 @@ async def test_a_record_that_cannot_be_stored_costs_no_other(directory: Path) ->
 @in_a_loop
 async def test_a_stop_stores_what_waits(directory: Path) -> None:
     async with Recording(directory) as recording:
-        recording.recorder.record((Marks(START), StoppedInOrder(START, ("server",))), None)
+        recording.recorder.record((Progress(START), StoppedInOrder(START, ("server",))), None)
     assert os.listdir(directory) == [NAME]
     async with Recording(directory) as recording:
         assert recording.found.left.stopped == START
@@ -167,6 +195,16 @@ async def test_what_is_not_to_be_kept_goes_when_nothing_waits(directory: Path) -
             while len(runs := await recording.runs()) > 10:
                 await asyncio.sleep(0.02)
         assert min(row.fire for row in runs.values()) == START + 590 * MINUTE
+
+
+@in_a_loop
+async def test_what_is_not_to_be_kept_any_more_goes_without_another_run(directory: Path) -> None:
+    async with Recording(directory, retention=FOR_EVER) as recording:
+        await asyncio.gather(*(recording.begin(one_run(n)) for n in range(30)))
+        recording.recorder.keep(replace(FOR_EVER, keep_runs=10))
+        async with asyncio.timeout(HANG):
+            while len(await recording.runs()) > 10:
+                await asyncio.sleep(0.02)
 
 
 @in_a_loop
@@ -193,7 +231,7 @@ async def test_a_locked_file_holds_nobody_for_long_and_gets_all_of_it_later(
     directory: Path,
 ) -> None:
     async with Recording(directory) as recording:
-        await recording.record((Marks(START), *one_run(0)))
+        await recording.record((Progress(START), *one_run(0)))
         other = lock(directory)
         began = asyncio.get_running_loop().time()
         await recording.record(one_run(1))
@@ -217,18 +255,17 @@ async def test_a_locked_file_holds_nobody_for_long_and_gets_all_of_it_later(
 @in_a_loop
 async def test_a_daemon_that_dies_without_its_history_leaves_word_of_it(directory: Path) -> None:
     async with Recording(directory) as recording:
-        await recording.record((Marks(START), *one_run(0)))
+        await recording.record((Progress(START), *one_run(0)))
         other = lock(directory)
         await recording.record(one_run(1))
-        since = recording.recorder.away_since
     report = await recording.hear("history-away")
     report = await recording.hear("history-away")
     assert "5 changes could not be written to the history" in report.text
     other.close()
     async with Recording(directory) as recording:
-        assert recording.found.left.uncertain_since == since
+        assert recording.found.left.uncertain_since == START  # not only since it was noticed
         assert recording.marker.exists()  # until it is dealt with
-        await recording.record((Marks(START + MINUTE),))
+        await recording.record((Progress(START + MINUTE),))
     async with Recording(directory) as recording:
         assert recording.found.left.uncertain_since is None
         assert not recording.marker.exists()
@@ -239,13 +276,13 @@ async def test_an_old_history_that_nobody_could_read_is_not_taken_up_again(
     directory: Path,
 ) -> None:
     async with Recording(directory) as recording:
-        await recording.record((Marks(START), one_run(0)[0]))
+        await recording.record((Progress(START), one_run(0)[0]))
     (directory / NAME).rename(directory / "elsewhere")
     (directory / NAME).mkdir()
     async with Recording(directory) as recording:
         assert recording.found.away
         assert recording.found.left.unfinished == ()
-        await recording.record((Marks(START + MINUTE), *one_run(0), *one_run(1)))
+        await recording.record((Progress(START + MINUTE), *one_run(0), *one_run(1)))
         (directory / NAME).rmdir()
         (directory / "elsewhere").rename(directory / NAME)
         await recording.hear("history-back")
@@ -274,7 +311,7 @@ async def test_a_disk_that_hangs_holds_nobody_and_nothing_is_stored_twice(
     opened: Callable[[], Hanging] = lambda: Hanging(str(directory), boot="b", host="h")  # noqa: E731 # it has a type so
     Hanging.gate.set()
     async with Recording(directory, opened=opened) as recording:
-        await recording.record((Marks(START), *one_run(0)))
+        await recording.record((Progress(START), *one_run(0)))
         Hanging.gate.clear()
         missed = Missed(("plain",), START, START, 1, "asleep")
         await recording.record((missed, *one_run(1)))
@@ -296,7 +333,7 @@ async def test_a_stop_does_not_wait_for_a_disk_that_hangs(
     opened: Callable[[], Hanging] = lambda: Hanging(str(directory), boot="b", host="h")  # noqa: E731 # it has a type so
     Hanging.gate.clear()
     async with Recording(directory, opened=opened) as recording:
-        await recording.record((Marks(START), *one_run(0)))
+        await recording.record((Progress(START), *one_run(0)))
     Hanging.gate.set()
     assert [report.event for report in recording.reports] == ["history-away"] * 2
 
@@ -316,11 +353,26 @@ async def test_a_file_that_is_no_database_is_set_aside_at_the_start(directory: P
     async with Recording(directory) as recording:
         report = await recording.hear("history-replaced")
         assert not recording.found.away
-        await recording.record((Marks(START), *one_run(0)))
+        await recording.record((Progress(START), *one_run(0)))
         assert len(await recording.runs()) == 1
     (aside,) = directory.glob(f"{NAME}.corrupt-*Z")
     assert str(aside) in report.text
     assert aside.read_bytes() == b"not a database at all" * 1000
+    check(directory)
+
+
+@in_a_loop
+async def test_a_file_with_a_row_that_makes_no_sense_is_set_aside_at_the_start(
+    directory: Path,
+) -> None:
+    async with Recording(directory) as recording:
+        await recording.record((Progress(START), *one_run(0)))
+    with closing(sqlite3.connect(directory / NAME)) as database, database:
+        database.execute("UPDATE daemon SET planned = 'soon'")
+    async with Recording(directory) as recording:
+        await recording.hear("history-replaced")
+        assert recording.found.left.progress is None
+    assert len([*directory.glob(f"{NAME}.corrupt-*Z")]) == 1
     check(directory)
 
 
@@ -333,9 +385,9 @@ async def test_a_file_that_turns_out_corrupt_is_begun_anew_with_what_is_unfinish
     size = (directory / NAME).stat().st_size
     goes_on = one_run(400)
     async with Recording(directory) as recording:
-        recording.unfinished = (Marks(START), *goes_on[:2])
+        recording.unfinished = (Progress(START), *goes_on[:2])
         spoil(directory, 4096, os.urandom(size - 4096))
-        await recording.record((Marks(START), *goes_on[:2]))
+        await recording.record((Progress(START), *goes_on[:2]))
         await recording.record(one_run(401))
         report = await recording.hear("history-replaced")
         assert "is now " in report.text
@@ -362,7 +414,7 @@ async def test_whatever_bytes_are_spoiled_the_daemon_goes_on(directory: Path, se
             await recording.record(one_run(number))
         await asyncio.gather(*(recording.begin(one_run(n)) for n in range(410, 500)))
     async with Recording(directory) as recording:
-        await recording.record((Marks(START), *one_run(500)))
+        await recording.record((Progress(START), *one_run(500)))
 
 
 @in_a_loop
@@ -414,7 +466,7 @@ async def test_a_file_of_a_later_version_is_away_and_left_alone(directory: Path)
 async def test_changes_in_memory_are_bounded_and_what_is_given_up_is_said(
     directory: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cronjob.host.backlog.MOST_ITEMS", 100)
+    monkeypatch.setattr("cronjob.host.history.backlog.MOST_ITEMS", 100)
     async with Recording(directory) as recording:
         other = lock(directory)
         await recording.record(one_run(300))

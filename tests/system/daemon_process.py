@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import time
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from types import TracebackType
 from typing import Self
 
 ROOTED = str(Path(__file__).with_name("rooted_daemon.py"))
+CLOCKED = str(Path(__file__).with_name("clock_daemon.py"))
 HANG = 60.0  #: seconds after which a test that waits for the daemon gives up
 
 
@@ -25,6 +26,7 @@ class DaemonProcess:
         table: str | None,
         *options: str,
         environment: dict[str, str] | None = None,
+        descriptors: tuple[int, ...] = (),
     ) -> None:
         self.directory = directory
         self.table = directory / "table.tab"
@@ -37,6 +39,7 @@ class DaemonProcess:
             stderr=subprocess.PIPE,
             stdin=subprocess.DEVNULL,
             env={**os.environ, **(environment or {})},
+            pass_fds=descriptors,
         )
 
     def command(self, *options: str) -> list[str]:
@@ -142,6 +145,71 @@ class RootedDaemon(DaemonProcess):
         """The command line of this daemon."""
         folders = ("--state", str(self.root / "state"), "--runtime", str(self.root / "runtime"))
         return [sys.executable, ROOTED, str(self.root), "--log", "stderr", *folders, *options]
+
+
+class ClockDaemon(DaemonProcess):
+    """A rooted daemon whose wall clock shows `start` when it begins, and can be set."""
+
+    def __init__(self, root: Path, table: str, start: datetime, *options: str) -> None:
+        self.root = root
+        self._ahead = start.timestamp() - time.clock_gettime(time.CLOCK_REALTIME)
+        self._monotonic_ahead = 0.0
+        self._reading, self._writing = os.pipe()
+        self._tell()
+        (root / "etc").mkdir(parents=True, exist_ok=True)
+        self.table = root / "etc/cronjob.tab"
+        self.write_table(table)
+        super().__init__(root, None, *options, environment={"TZ": ""}, descriptors=(self._reading,))
+        self.table = root / "etc/cronjob.tab"
+        os.close(self._reading)
+
+    def command(self, *options: str) -> list[str]:
+        """The command line of this daemon."""
+        folders = ("--state", str(self.root / "state"), "--runtime", str(self.root / "run"))
+        program = (sys.executable, CLOCKED, str(self.root), str(self._reading))
+        return [*program, "--log", "stderr", *folders, *options]
+
+    @property
+    def now(self) -> datetime:
+        """What its wall clock shows."""
+        return self.machine_now + timedelta(seconds=self._ahead)
+
+    @property
+    def machine_now(self) -> datetime:
+        """What that of the machine shows."""
+        return datetime.fromtimestamp(time.clock_gettime(time.CLOCK_REALTIME), UTC)
+
+    def set_clock(self, by: timedelta) -> None:
+        """Set its wall clock forward, or back.  So it looks, too, when the machine has slept."""
+        self._ahead += by.total_seconds()
+        self._tell()
+
+    def pass_time(self, by: timedelta) -> None:
+        """Let this much time pass at once, as if it had been stopped meanwhile."""
+        self._monotonic_ahead += by.total_seconds()
+        self.set_clock(by)
+
+    def pass_until(self, end: datetime) -> None:
+        """Let time pass until its wall clock shows `end`."""
+        self.pass_time(end - self.now)
+
+    def starts(self) -> list[str]:
+        """The keys of the runs whose first attempt it has said to have started, in order."""
+        return re.findall(r"(\S+): attempt 1 started", "\n".join(self.log))
+
+    def _tell(self) -> None:
+        os.write(self._writing, f"{self._ahead!r} {self._monotonic_ahead!r}\n".encode())
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        try:
+            super().__exit__(kind, error, trace)
+        finally:
+            os.close(self._writing)
 
 
 def processes_with(variable: str) -> set[int]:

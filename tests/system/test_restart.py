@@ -1,82 +1,194 @@
-"""What a daemon does about the time when none was running."""
+"""What a daemon does about the time when none was running, and about what the one before left."""
 
-import json
 import os
-import time
-from datetime import UTC, datetime, timedelta
+import re
+import select
+import signal
+from datetime import datetime, timedelta
 from pathlib import Path
 
+import pytest
+
 from cronjob.host.identity import own_name
-from cronjob.host.statefile import boot_identity
-from tests.system.daemon_process import DaemonProcess
+from tests.system.daemon_process import ClockDaemon, DaemonProcess
 
 ME = own_name()
+NOON = datetime.fromisoformat("2026-03-02T12:00:00Z")
+SECOND, MINUTE = timedelta(seconds=1), timedelta(minutes=1)
+RUN = r"job@2026-03-02T12:01Z"
+
+ENDINGS = pytest.mark.parametrize("ending", [signal.SIGTERM, signal.SIGKILL])
 
 
-def _now() -> datetime:
-    return datetime.fromtimestamp(time.clock_gettime(time.CLOCK_REALTIME), UTC)
+def _end(daemon: DaemonProcess, ending: signal.Signals = signal.SIGKILL) -> None:
+    daemon.signal(ending)
+    daemon.wait()
 
 
-def _left_by_another(folder: Path, planned: datetime, stopped: datetime | None) -> None:
-    """The state file of a daemon that has just gone."""
-    (folder / "state").mkdir()
-    state = {
-        "version": 1,
-        "boot": boot_identity(),
-        "planned": planned.isoformat(),
-        "stopped": stopped.isoformat() if stopped else None,
-        "waiting": [],
-        "interrupted": [],
-    }
-    (folder / "state" / "state.json").write_text(json.dumps(state))
+def _past_the_minute(daemon: ClockDaemon) -> None:
+    daemon.pass_until(NOON + MINUTE)
 
 
-def test_a_fire_time_that_fell_into_a_restart_is_not_lost(tmp_path: Path) -> None:
-    due = _now().replace(second=0, microsecond=0)
-    _left_by_another(tmp_path, due - timedelta(seconds=1), stopped=_now())
-    with DaemonProcess(tmp_path, f"* * * * * name=job {ME} true\n") as daemon:
-        daemon.wait_for(rf"job@{due:%Y-%m-%dT%H:%M}Z: attempt 1 succeeded")
+def _instant(line: str) -> datetime:
+    """When it was told."""
+    return datetime.fromisoformat(line.split()[0])
+
+
+def _lines(daemon: DaemonProcess, pattern: str) -> list[str]:
+    return [line for line in daemon.log if re.search(pattern, line)]
+
+
+# -- fire times ----------------------------------------------------------------------------------
+
+
+@ENDINGS
+def test_a_fire_time_that_fell_into_a_restart_is_not_lost(
+    ending: signal.Signals, tmp_path: Path
+) -> None:
+    table = f"* * * * * name=job {ME} true\n"
+    with ClockDaemon(tmp_path, table, NOON + 40 * SECOND) as daemon:
+        _end(daemon, ending)
+        assert not daemon.starts()
+    with ClockDaemon(tmp_path, table, NOON + MINUTE + 20 * SECOND) as daemon:
+        daemon.wait_for(f"{RUN}: attempt 1 succeeded")
 
 
 def test_fire_times_missed_by_a_longer_absence_are_said_once_and_not_made_up_for(
     tmp_path: Path,
 ) -> None:
-    last = _now() - timedelta(days=3)
-    _left_by_another(tmp_path, last, stopped=last)
     table = f"0 */6 * * * name=often {ME} true\n0 0 1 1 * name=yearly {ME} true\n"
-    with DaemonProcess(tmp_path, table) as daemon:
+    with ClockDaemon(tmp_path, table, NOON + MINUTE) as daemon:
+        _end(daemon, signal.SIGTERM)
+    with ClockDaemon(tmp_path, table, NOON + MINUTE + timedelta(days=3)) as daemon:
         (line,) = daemon.wait_for("missed fire times")
         assert "warning: 1 entry missed fire times of 1 schedule between" in line
-        assert f"between {last:%Y-%m-%d %H:%M:%S}Z and" in line
         assert line.endswith("no daemon was running")
-    assert not [line for line in daemon.log if "attempt" in line and "often" in line]
+        _end(daemon, signal.SIGTERM)
+        assert not daemon.starts()
+    with ClockDaemon(tmp_path, table, NOON + 2 * MINUTE + timedelta(days=3)) as daemon:
+        _end(daemon, signal.SIGTERM)
+        assert not _lines(daemon, "missed fire times")
 
 
-def test_a_killed_daemon_does_not_start_a_fire_time_again(tmp_path: Path) -> None:
+def test_a_fire_time_that_was_recorded_does_not_start_again(tmp_path: Path) -> None:
+    table = f"* * * * * name=job {ME} true\n"
+    with ClockDaemon(tmp_path, table, NOON + 30 * SECOND) as daemon:
+        _past_the_minute(daemon)
+        daemon.wait_for(f"{RUN}: attempt 1 succeeded")
+        _end(daemon)
+    with ClockDaemon(tmp_path, table, NOON + MINUTE) as daemon:
+        daemon.pass_until(NOON + 2 * MINUTE)
+        daemon.wait_for("job@2026-03-02T12:02Z: attempt 1 succeeded")
+        _end(daemon, signal.SIGTERM)
+        assert daemon.starts() == ["job@2026-03-02T12:02Z"]
+
+
+@ENDINGS
+def test_what_starts_at_boot_starts_once_a_boot_unless_a_stop_ended_it(
+    ending: signal.Signals, tmp_path: Path
+) -> None:
     ran = tmp_path / "ran"
-    table = f"@reboot name=job {ME} echo ran >> {ran}; sleep 300\n"
+    table = f"@reboot name=job {ME} echo ran >> {ran}; exec sleep 300\n"
     for _ in range(2):
         with DaemonProcess(tmp_path, table) as daemon:
-            if not ran.exists():
+            if ending == signal.SIGTERM or not ran.exists():
                 daemon.wait_for("attempt 1 started")
-                while not (ran.exists() and ran.read_text()):
-                    os.sched_yield()
-            os.kill(daemon.pid, 9)
-    assert ran.read_text() == "ran\n"
+            _end(daemon, ending)
+    assert ran.read_text() == ("ran\n" if ending == signal.SIGKILL else "ran\nran\n")
 
 
-def test_a_state_file_that_makes_no_sense_is_said_and_the_daemon_goes_on(tmp_path: Path) -> None:
-    (tmp_path / "state").mkdir()
-    (tmp_path / "state" / "state.json").write_text("not JSON")
-    with DaemonProcess(tmp_path, f"@reboot name=job {ME} true\n") as daemon:
-        daemon.wait_for("state.json cannot be used")
-        daemon.wait_for("attempt 1 succeeded")
+# -- runs and attempts ---------------------------------------------------------------------------
 
 
-def test_a_state_directory_that_cannot_be_written_costs_the_record_and_no_run(
-    tmp_path: Path,
+@ENDINGS
+def test_a_retry_that_was_planned_comes_at_its_time_whatever_ends_the_daemon(
+    ending: signal.Signals, tmp_path: Path
 ) -> None:
-    (tmp_path / "state" / "state.json.new").mkdir(parents=True)
-    with DaemonProcess(tmp_path, f"@reboot name=job {ME} true\n") as daemon:
-        daemon.wait_for("error: cannot write .*state.json: Is a directory; going on without")
-        daemon.wait_for("attempt 1 succeeded")
+    table = f"* * * * * name=job retry=1,10s {ME} test $CRONJOB_ATTEMPT = 2\n"
+    with ClockDaemon(tmp_path, table, NOON + 30 * SECOND) as daemon:
+        _past_the_minute(daemon)
+        (line,) = daemon.wait_for(rf"{RUN}: retry 1 of 1 in .*, at ")
+        planned = re.search(r"(\d\d:\d\d:\d\d)", line.partition(", at ")[2])
+        assert planned
+        due = datetime.fromisoformat(f"2026-03-02T{planned[1]}Z")
+        _end(daemon, ending)
+    with ClockDaemon(tmp_path, table, NOON + MINUTE + 2 * SECOND) as daemon:
+        daemon.wait_for("1 retry is taken up")
+        daemon.pass_until(due - SECOND)
+        daemon.wait_for(f"{RUN}: attempt 2 succeeded")
+        (started,) = daemon.wait_for(f"{RUN}: attempt 2 started")
+        assert due <= _instant(started) < due + 5 * SECOND
+        assert not _lines(daemon, "attempt 1")
+
+
+@ENDINGS
+def test_a_run_that_waited_for_a_slot_is_queued_again(
+    ending: signal.Signals, tmp_path: Path
+) -> None:
+    """And what ran is lost when the daemon was killed, or cancelled by its stop; neither again."""
+    table = f"* * * * * name=first {ME} exec sleep 300\n* * * * * name=second {ME} true\n"
+    with ClockDaemon(tmp_path, table, NOON + 30 * SECOND, "--slots", "1") as daemon:
+        _past_the_minute(daemon)
+        daemon.wait_for("first@.*: attempt 1 started")
+        _end(daemon, ending)
+        assert not _lines(daemon, "second@.* started")
+    with ClockDaemon(tmp_path, table, NOON + MINUTE + 2 * SECOND, "--slots", "1") as daemon:
+        daemon.wait_for("second@2026-03-02T12:01Z: attempt 1 succeeded")
+        daemon.wait_for("1 run is queued again")
+        if ending == signal.SIGKILL:
+            daemon.wait_for("the daemon before was killed; 1 attempt is lost, 1 run is queued")
+            daemon.wait_for("first@.*: attempt 1 lost")
+        _end(daemon, signal.SIGTERM)
+        assert not _lines(daemon, "first@.* started")
+
+
+def test_a_lost_attempt_is_tried_again_only_where_that_is_asked_for(tmp_path: Path) -> None:
+    command = "test $CRONJOB_ATTEMPT = 2 || exec sleep 300"
+    table = (
+        f"* * * * * name=again retry=1,1s retry-on=lost {ME} {command}\n"
+        f"* * * * * name=never retry=1,1s {ME} {command}\n"
+    )
+    with ClockDaemon(tmp_path, table, NOON + 30 * SECOND) as daemon:
+        _past_the_minute(daemon)
+        daemon.wait_for("attempt 1 started", 2)
+        _end(daemon)
+    with ClockDaemon(tmp_path, table, NOON + MINUTE + 2 * SECOND) as daemon:
+        daemon.wait_for("2 attempts are lost")
+        daemon.wait_for("attempt 1 lost", 2)
+        daemon.wait_for("again@2026-03-02T12:01Z: attempt 2 succeeded")
+        _end(daemon, signal.SIGTERM)
+        assert not _lines(daemon, "never@.*attempt 2")
+
+
+def test_an_attempt_that_ended_before_the_daemon_could_note_it_is_lost(tmp_path: Path) -> None:
+    """Nobody may say that it succeeded."""
+    fifo = tmp_path / "fifo"
+    os.mkfifo(fifo)
+    table = f"* * * * * name=job {ME} read line < {fifo}\n"
+    with ClockDaemon(tmp_path, table, NOON + 30 * SECOND) as daemon:
+        _past_the_minute(daemon)
+        (line,) = daemon.wait_for(f"{RUN}: attempt 1 started")
+        pid = re.search(r"pid (\d+)", line)
+        assert pid
+        ended = os.pidfd_open(int(pid[1]))
+        daemon.signal(signal.SIGSTOP)
+        fifo.write_text("go on\n")
+        assert select.select([ended], [], [], 30)[0]
+        os.close(ended)
+        _end(daemon)
+    with ClockDaemon(tmp_path, table, NOON + MINUTE + 2 * SECOND) as daemon:
+        daemon.wait_for("1 attempt is lost")
+        daemon.wait_for(f"{RUN}: attempt 1 lost")
+
+
+def test_a_run_whose_entry_is_gone_after_a_restart_is_over(tmp_path: Path) -> None:
+    with ClockDaemon(
+        tmp_path, f"* * * * * name=job retry=1,10s {ME} false\n", NOON + 30 * SECOND
+    ) as daemon:
+        _past_the_minute(daemon)
+        daemon.wait_for(f"{RUN}: retry 1 of 1")
+        _end(daemon)
+    with ClockDaemon(tmp_path, f"0 0 1 1 * name=other {ME} true\n", NOON + MINUTE) as daemon:
+        daemon.wait_for("job.*its entry is in no table any more|job.*vanished|job.*no table")
+        _end(daemon, signal.SIGTERM)
+        assert not _lines(daemon, "is taken up")
