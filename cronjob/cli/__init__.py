@@ -76,6 +76,9 @@ def _parser() -> argparse.ArgumentParser:
     _add_status(verbs.add_parser("status", help="show what the daemon is doing"))
     _add_run(verbs.add_parser("run", help="start a run of an entry now"))
     _add_kill(verbs.add_parser("kill", help="end a run, or all runs of an entry"))
+    _add_history(verbs.add_parser("history", help="show what has run, and how it ended"))
+    _add_show(verbs.add_parser("show", help="show all that is kept of a run"))
+    _add_logs(verbs.add_parser("logs", help="show what a run has printed"))
     _add_list(verbs.add_parser("list", help="show the entries of the tables"))
     _add_next(verbs.add_parser("next", help="show the next fire times of a schedule"))
     _add_explain(verbs.add_parser("explain", help="say in words what a schedule means"))
@@ -86,7 +89,7 @@ def _parser() -> argparse.ArgumentParser:
 
 def _add_daemon(parser: argparse.ArgumentParser) -> None:
     _add_tables(parser)
-    parser.add_argument("--state", metavar="DIR", help="where it remembers what it has done")
+    parser.add_argument("--state", metavar="DIR", help="where the history is kept")
     parser.add_argument("--runtime", metavar="DIR", help="where its sockets and locks are")
     parser.add_argument(
         "--slots", metavar="N", type=_number(65536), help="how many slots may be held at once"
@@ -146,6 +149,64 @@ def _add_kill(parser: argparse.ArgumentParser) -> None:
         return kill_runs(options)
 
     parser.set_defaults(verb=verb)
+
+
+def _add_history(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("entry", metavar="ENTRY", nargs="?", help="its name; all of them")
+    for option, what in (("since", "those from then on"), ("until", "those before then")):
+        parser.add_argument(
+            f"--{option}", metavar="TIME", help=f"{what}: 2027-03-28T02:30, or 2h for so long ago"
+        )
+    parser.add_argument(
+        "--outcome", metavar="LIST", action="append", help="those that ended so: failed,gave-up"
+    )
+    parser.add_argument(
+        "--limit", metavar="N", type=_number(1000), default=20, help="how many lines (20)"
+    )
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    _add_past(parser)
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.history import show_history
+
+        return show_history(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_show(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN|ENTRY", help="as history shows them")
+    parser.add_argument("--json", action="store_true", help="as JSON, for programs")
+    _add_past(parser)
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.show import show_run
+
+        return show_run(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_logs(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN|ENTRY", help="as history shows them")
+    parser.add_argument(
+        "-f", "--follow", action="store_true", help="go on to its end, and exit as its command does"
+    )
+    _add_past(parser)
+
+    def verb(options: argparse.Namespace) -> int:
+        from cronjob.cli.logs import show_output
+
+        return show_output(options)
+
+    parser.set_defaults(verb=verb)
+
+
+def _add_past(parser: argparse.ArgumentParser) -> None:
+    """Where the history is to be found."""
+    where = parser.add_mutually_exclusive_group()
+    where.add_argument("--state", metavar="DIR", help="read the history in this state directory")
+    where.add_argument("--runtime", metavar="DIR", help="the runtime directory of the daemon")
 
 
 def _add_runtime(parser: argparse.ArgumentParser) -> None:

@@ -16,7 +16,7 @@ from cronjob.core.chronicle import Chronicle, Occurrence, Tally, unfinished, zul
 from cronjob.core.entry import Entry, label_entries
 from cronjob.core.fields import FieldError, parse_duration
 from cronjob.core.naming import nearest_label
-from cronjob.core.record import Left, Marks
+from cronjob.core.record import Left, Progress
 from cronjob.core.run import Attempt, Run
 from cronjob.core.simulation import Act, Simulation, exited
 from cronjob.core.source import PLACES, Places
@@ -98,7 +98,7 @@ def _play(
         script=wishes.script,
         watch=chronicle.watch,
         with_processes=False,
-        left=Left(marks=Marks(before)),
+        left=Left(progress=Progress(before)),
         since=dict.fromkeys(entries, before),
         reboot=options.reboot,
     )

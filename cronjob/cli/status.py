@@ -8,6 +8,7 @@ from typing import Any
 
 from cronjob.cli.client import AskError, ask, complain
 from cronjob.cli.columns import aligned
+from cronjob.cli.rows import listing, local
 from cronjob.core.words import counted, seconds
 from cronjob.errors import printable
 
@@ -23,11 +24,16 @@ def show_status(options: argparse.Namespace) -> int:
 
 
 def now_of(row: dict[str, Any]) -> str:
-    """What an unfinished run does now: `running 5m`, `waits 3s for a slot`."""
+    """What an unfinished run does now: `running 5m`, `waits for a slot, 1 run ahead, 3s`."""
     lasted = seconds(row["seconds"])
-    if row["state"] != "running":
-        return f"{row['reason']}, {lasted}"
-    return f"running {lasted}" + (f", {row['reason']}" if row["reason"] else "")
+    if row["state"] == "running":
+        return f"running {lasted}" + (f", {row['reason']}" if row["reason"] else "")
+    if row.get("retry_at"):
+        at = datetime.fromisoformat(row["retry_at"]).astimezone()
+        return f"waits for attempt {row['attempt'] + 1} at {at:%T}"
+    ahead = row.get("ahead")
+    line = f", {counted(ahead, 'run')} ahead" if ahead is not None else ""
+    return f"{row['reason']}{line}, {lasted}"
 
 
 def _words(told: dict[str, Any]) -> Iterator[str]:
@@ -38,14 +44,20 @@ def _words(told: dict[str, Any]) -> Iterator[str]:
     yield f"{told['slots_used']} of {counted(told['slots'], 'slot')} taken"
     yield f"launched by {printable(told['launcher'])}"
     yield f"limits by {printable(told['limits'])}"
+    if since := told["history_away_since"]:
+        yield f"the history cannot be written since {local(since)}"
     yield from _rows("running", told["running"], told["running_count"])
     yield from _rows("waiting", told["waiting"], told["waiting_count"])
+    if told["failed_lately"] is None:
+        yield "the history cannot be read"
+    elif told["failed_lately"]:
+        yield ""
+        yield "failed in the last day:"
+        yield listing(told["failed_lately"]).rstrip("\n")
     if told["upcoming"]:
         yield ""
         rows = [("NEXT", "ENTRY")]
-        for one in told["upcoming"]:
-            at = datetime.fromisoformat(one["at"]).astimezone()
-            rows.append((f"{at:%a %F %T%z}", printable(one["entry"])))
+        rows += [(local(one["at"]), printable(one["entry"])) for one in told["upcoming"]]
         yield aligned(rows).rstrip("\n")
 
 

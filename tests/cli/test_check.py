@@ -15,7 +15,7 @@ from cronjob.host.surroundings import surroundings, tables_of_cron
 from tests.cli.command import cronjob
 
 GOOD = "@daily root true\n"
-WARNING = "@daily mail=always root true\n"
+WARNING = "@daily retry-on=75 root true\n"
 BAD = "61 * * * * root true\n"
 
 
@@ -36,7 +36,7 @@ def test_warnings_are_printed_and_leave_the_exit_status_0(
 ) -> None:
     table = _write(tmp_path, WARNING)
     assert main(["check", table]) == 0
-    assert capsys.readouterr().out == f"{table}:1:8: warning: the field mail is not in effect yet\n"
+    assert capsys.readouterr().out == f"{table}:1:8: warning: retry-on says nothing without retry\n"
 
 
 def test_every_error_is_printed_with_its_place_and_the_exit_status_is_1(

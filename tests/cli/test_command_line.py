@@ -10,7 +10,10 @@ from cronjob.cli import _parser, main
 from cronjob.host.journal import SOCKET
 from tests.cli.command import cronjob, shell
 
-VERBS = ("daemon", "status", "run", "kill", "list", "next", "explain", "simulate", "check")
+VERBS = (
+    *("daemon", "status", "run", "kill", "history", "show", "logs"),
+    *("list", "next", "explain", "simulate", "check"),
+)
 
 
 def _table(folder: Path, text: str | bytes) -> str:
@@ -52,6 +55,10 @@ def test_every_verb_explains_itself(verb: str, capsys: pytest.CaptureFixture[str
         ["run", "a", "b"],
         ["kill"],
         ["status", "a"],
+        ["history", "a", "b"],
+        ["history", "--limit", "1001"],
+        ["show"],
+        ["logs", "--state", "a", "--runtime", "b", "c"],
         ["check", "--no-such-option"],
         ["list", "--no-such-option"],
         ["daemon", "--log", "mail"],

@@ -165,8 +165,8 @@ def test_problems_go_to_standard_error_and_good_lines_are_shown(
 def test_a_warning_leaves_the_exit_status_0(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    assert main(["list", "--table", _write(tmp_path, "@daily mail=never root true\n")]) == 0
-    assert "warning: the field mail is not in effect yet" in capsys.readouterr().err
+    assert main(["list", "--table", _write(tmp_path, "@daily retry-on=75 root true\n")]) == 0
+    assert "warning: retry-on says nothing without retry" in capsys.readouterr().err
 
 
 def test_a_missing_table_is_said_and_the_others_are_shown(
