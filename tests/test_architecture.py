@@ -99,6 +99,23 @@ def test_a_module_of_core_needs_only_what_was_read_before(name: str) -> None:
     }
 
 
+def test_every_module_of_host_is_in_one_room_of_its_list() -> None:
+    doc = ast.get_docstring(ast.parse(MODULES["cronjob.host"].read_text(encoding="utf-8"))) or ""
+    rooms = re.findall(r"^(?:\w+(?: \w+)?)? {2,}(.*)$", doc, re.MULTILINE)
+    listed = [name for room in rooms for name in re.findall(r"\w+", room)]
+    inside = [module.split(".")[2] for module in MODULES if module.startswith("cronjob.host.")]
+    assert sorted(listed) == sorted({*inside})
+
+
+def test_the_order_of_reading_lists_every_module_of_the_history_once() -> None:
+    order = reading_order("cronjob.host.history")
+    inside = [module for module in MODULES if module.startswith("cronjob.host.history.")]
+    assert sorted(order) == inside
+    for number, name in enumerate(order):
+        needed = {one for one in own_imports(MODULES[name]) if one in inside}
+        assert needed <= {*order[:number]}
+
+
 @pytest.mark.parametrize("name", reading_order())
 def test_core_touches_no_machine(name: str) -> None:
     imported = set(imports(MODULES[name])) - ALLOWED_IN_CORE
@@ -149,6 +166,9 @@ def test_the_public_surface_is_this_list() -> None:
         ("cronjob.cli.tables", ["pendulum", "asyncio"]),
         ("cronjob.cli.status", ["croniter", "pendulum", "asyncio"]),
         ("cronjob.cli.run", ["croniter", "pendulum", "asyncio"]),
+        ("cronjob.cli.history", ["croniter", "pendulum", "asyncio"]),
+        ("cronjob.host.history.reading", ["croniter", "pendulum", "asyncio"]),
+        ("cronjob.host.past", ["croniter", "pendulum", "asyncio"]),
         ("cronjob.cli.times", ["pendulum", "asyncio"]),
         ("cronjob.core.engine", ["pendulum", "asyncio"]),
         ("cronjob.host.guardian", ["asyncio", "dataclasses", "typing"]),

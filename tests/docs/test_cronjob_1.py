@@ -3,20 +3,22 @@
 import argparse
 import json
 import re
+from collections.abc import Callable
+from inspect import getsource
 from pathlib import Path
 from typing import get_args
 
 import pytest
 
-from cronjob.cli import CONFIG, TABLE, _parser, main, run
+from cronjob.cli import CONFIG, TABLE, _parser, ending, main, run
 from cronjob.cli.client import NoDaemonError, RefusedError
 from cronjob.cli.slots import default_slots
 from cronjob.cli.tables import list_entries
-from cronjob.core import marks
+from cronjob.core import marks, retelling
 from cronjob.core.run import Outcome
 from cronjob.core.source import PLACES
 from cronjob.host import directories, environment, identity, journal
-from cronjob.host.statefile import StateFile
+from cronjob.host.history.database import path_in
 from tests.docs.manpage import ROOT, arguments, literal, options, page, parts, plain
 
 LINES = page("cronjob.1")
@@ -129,6 +131,18 @@ def test_the_members_of_an_object_in_json_are_those_that_simulate_writes(
     assert {"missed", "gave-up", "run-waiting", "clock-stepped"} <= events
 
 
+def _written(*functions: Callable[..., object]) -> set[str]:
+    """The members that these functions write."""
+    return {name for one in functions for name in re.findall(r'"(\w+)":', getsource(one))}
+
+
+def test_the_members_of_an_object_in_json_are_those_that_history_and_show_write() -> None:
+    rows = _written(retelling._run_object, retelling._missed_object)
+    assert arguments(VERBS["history"], "Cm") - {"next", "show"} == rows
+    parts = _written(retelling.detail_object, retelling.attempt_object, retelling._notice_object)
+    assert arguments(VERBS["show"], "Cm") - {"history"} == {*parts, "output"}
+
+
 def test_the_outcomes_of_an_attempt_are_all_named() -> None:
     section = SECTIONS["LOG"][: SECTIONS["LOG"].index("The events are:")]
     assert arguments(section, "Cm") == {str(outcome) for outcome in Outcome}
@@ -164,7 +178,8 @@ def test_the_files_are_those_that_the_program_uses(monkeypatch: pytest.MonkeyPat
     assert (PLACES.table, PLACES.config) == (TABLE, CONFIG)
     used |= {"/etc/localtime", "/etc/timezone", "/etc/machine-id"}
     monkeypatch.setattr("os.geteuid", lambda: 0)
-    used.add(StateFile(directories.default_state()).path)
+    used.add(path_in(directories.default_state()))
+    used.add(f"{directories.default_runtime()}/{directories.HISTORY_AWAY}")
     used |= {
         f"{directories.default_state()}/state.lock",
         f"{directories.default_runtime()}/runtime.lock",
@@ -193,7 +208,7 @@ def test_the_exit_statuses_are_those_of_the_program() -> None:
     heads = [plain(line) for line in SECTIONS["EXIT STATUS"] if line.startswith(".It")]
     shared, own = ["0", "1", "2", "3", "130"], ["75", "124", "125"]
     assert heads == [f".It {status}" for status in (*shared, *own)]
-    assert tuple(map(int, own)) == (run.NOT_BEGUN, run.TIMED_OUT, run.FAILED)
+    assert tuple(map(int, own)) == (ending.NOT_BEGUN, ending.TIMED_OUT, ending.FAILED)
     assert (run.SKIPPED_AT_ONCE, RefusedError.status, NoDaemonError.status) == (1, 1, 3)
 
 

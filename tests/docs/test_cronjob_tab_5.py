@@ -18,7 +18,7 @@ from cronjob.host.environment import DEFAULT_PATH, DEFAULT_SHELL
 from tests.docs.manpage import arguments, literal, page, parts, plain
 
 SECTIONS = parts(page("cronjob.tab.5"), ".Sh")
-IN_EFFECT, LATER = (parts(SECTIONS["FIELDS"], ".Ss")[title] for title in ("", "Not in effect yet"))
+DESCRIBED = SECTIONS["FIELDS"]
 PROSE = " ".join(line.lstrip(".") for lines in SECTIONS.values() for line in lines)
 
 
@@ -30,16 +30,12 @@ def _parsed(lines: list[str], *, source: str = "t.tab") -> Table:
     return parse_table("\n".join(lines) + "\n", source=source)
 
 
-def test_every_field_in_effect_is_described_and_no_other() -> None:
-    assert sorted(_names(IN_EFFECT)) == sorted(n for n, kind in FIELDS.items() if kind.in_effect)
-
-
-def test_every_field_without_effect_is_listed_under_that_heading_and_no_other() -> None:
-    assert sorted(_names(LATER)) == sorted(n for n, kind in FIELDS.items() if not kind.in_effect)
+def test_every_field_is_described_and_no_other() -> None:
+    assert sorted(_names(DESCRIBED)) == sorted(FIELDS)
 
 
 def test_the_choices_of_the_fields_are_those_of_the_parser() -> None:
-    for line in (*IN_EFFECT, *LATER):
+    for line in DESCRIBED:
         if match := re.match(r"\.It Cm (\S+) Ns = Ns Li (.* \| .*)", line):
             for choice in match[2].split(" | "):
                 assert parse_field(match[1], choice) == choice
@@ -49,13 +45,13 @@ def test_the_choices_of_the_fields_are_those_of_the_parser() -> None:
     ("name", "default"), [("overlap", "allow"), ("catchup", "none"), ("log", "always"), ("ok", "0")]
 )
 def test_the_default_of_a_field_is_said(name: str, default: str) -> None:
-    said = " ".join((*IN_EFFECT, *LATER)).split(f".It Cm {name} Ns")[1].split(".It ")[0]
+    said = " ".join(DESCRIBED).split(f".It Cm {name} Ns")[1].split(".It ")[0]
     assert re.search(rf"The default is (?:\.Li )?{default} ?[.,]", said)
     assert getattr(Fields(), name) == parse_field(name, default)
 
 
 def test_every_kind_of_gate_is_described() -> None:
-    said = " ".join(IN_EFFECT)
+    said = " ".join(DESCRIBED)
     for gate in ("load<", "mem>", *(f"psi.{resource}<" for resource in RESOURCES), "ac"):
         assert f"Li {gate}" in said
 
@@ -74,9 +70,9 @@ def test_every_kind_of_gate_is_described() -> None:
     ],
 )
 def test_the_default_of_a_field_is_said_and_is_the_default(name: str, default: str) -> None:
-    start = next(n for n, line in enumerate(IN_EFFECT) if line.startswith(f".It Cm {name} Ns"))
-    end = next((n for n in range(start + 1, len(IN_EFFECT)) if IN_EFFECT[n][:3] == ".It"), None)
-    said = " ".join(re.sub(r"^\.Li ", "", line) for line in IN_EFFECT[start:end])
+    start = next(n for n, line in enumerate(DESCRIBED) if line.startswith(f".It Cm {name} Ns"))
+    end = next((n for n in range(start + 1, len(DESCRIBED)) if DESCRIBED[n][:3] == ".It"), None)
+    said = " ".join(re.sub(r"^\.Li ", "", line) for line in DESCRIBED[start:end])
     said = said.replace(" ,", ",").replace(" .", ".")
     if name == "retry-until":
         assert "next, the default" in said
@@ -101,7 +97,7 @@ def test_the_items_of_retry_on_are_those_of_the_parser() -> None:
 
 
 def test_the_durations_of_the_page_are_understood() -> None:
-    line = next(line for line in IN_EFFECT if line.startswith(".Li 90s"))
+    line = next(line for line in DESCRIBED if line.startswith(".Li 90s"))
     for text in [*re.findall(r"[0-9a-z]+\d*[smhd]\b", line.removeprefix(".Li ")), "PT5M"]:
         parse_field("timeout", text)
 
@@ -186,7 +182,7 @@ def test_the_diagnostics_are_what_these_lines_get() -> None:
         "0 22-2 * * * root true",
         "5/15 * * * * root true",
         "* * * * * * root true",
-        "* * * * * mail=never root true",
+        "@daily mail=often root true",
         "@daily catchup-within=1d root true",
         "@daily retry-on=75 root true",
     ]

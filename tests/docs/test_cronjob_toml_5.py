@@ -9,6 +9,7 @@ import pytest
 from cronjob.core.config import KEYS, Config, read_config
 from cronjob.core.source import CRON_D_NAMES, PLACES
 from cronjob.errors import ConfigError
+from cronjob.host import mailer
 from cronjob.host.configfile import load_config
 from tests.docs.manpage import literal, page, parts, plain
 
@@ -33,7 +34,7 @@ def test_the_keys_of_the_page_are_those_of_the_program_in_their_order() -> None:
     assert list(_keys()) == list(KEYS)
 
 
-@pytest.mark.parametrize("name", [name for name in KEYS if name != "slots"])
+@pytest.mark.parametrize("name", [name for name in KEYS if name.startswith("tables.")])
 def test_the_values_and_the_default_of_a_key_are_as_said(name: str) -> None:
     head, *lines = (plain(line) for line in _keys()[name])
     key = KEYS[name]
@@ -46,11 +47,20 @@ def test_the_values_and_the_default_of_a_key_are_as_said(name: str) -> None:
     assert f"default is .Li {shown} ." in said or f".Li {shown} , the default," in said
 
 
+@pytest.mark.parametrize("name", [name for name in KEYS if name.startswith("history.")])
+def test_the_default_of_a_bound_is_as_said(name: str) -> None:
+    said = " ".join(plain(line) for line in _keys()[name])
+    default = getattr(Config(), KEYS[name].attribute)
+    shown = default if isinstance(default, int) else f'"{default}"'
+    assert f"The default is .Li {shown} ." in said
+
+
 def test_the_files_and_directories_are_those_that_the_program_reads() -> None:
     named = set(re.findall(r"\.Pa (\S+)", PROSE))
     assert named == {
         *(PLACES.config, PLACES.table, PLACES.directory, PLACES.crontab, PLACES.cron_d),
         *(*PLACES.spools.values(), PLACES.cron_pids[0]),
+        *mailer.PLACES,
     }
 
 

@@ -8,9 +8,8 @@ from pathlib import Path
 
 from cronjob import parse_table
 from cronjob.cli import _parser
-from cronjob.core.fields import FIELDS
 from cronjob.host.identity import own_name
-from tests.cli.command import COMMAND, shell
+from tests.cli.command import COMMAND, cronjob, shell
 from tests.docs.manpage import ROOT
 from tests.system.daemon_process import DaemonProcess
 
@@ -42,7 +41,7 @@ def test_the_table_is_without_a_problem() -> None:
     assert len(table.entries) == 3
 
 
-def test_the_fields_named_anywhere_are_in_effect() -> None:
+def test_the_fields_named_anywhere_are_good() -> None:
     for name, text in re.findall(r"`([a-z-]+)=([^`]+)`", README):
         line = f"@daily {name}={text} root true\n"
         assert not parse_table(line, source="README.md").problems, name
@@ -93,13 +92,6 @@ def test_what_a_console_shows_is_what_the_program_prints(tmp_path: Path) -> None
         assert printed == expected, command
 
 
-def test_what_is_not_in_effect_yet_is_not_in_effect() -> None:
-    (said,) = re.findall(r"Not in effect yet: (.*?);", README, re.DOTALL)
-    words = {"catchup": "catch-up", "catchup-within": "catch-up", "mail": "mail"}
-    assert words.keys() == {name for name, kind in FIELDS.items() if not kind.in_effect}
-    assert all(word in said for word in words.values())
-
-
 def _masked(line: str, folder: str) -> str:
     """The line without what differs from run to run: times, pids, the user, the folder."""
     line = line.replace(f"{folder}/", "/tmp/").replace("table.tab", "demo.tab")
@@ -111,6 +103,21 @@ def _masked(line: str, folder: str) -> str:
     return re.sub(r": \([\w.-]+\) CMD", ": (USER) CMD", line)
 
 
+def _check_the_past(state: str) -> None:
+    """What is asked for in README.md after the log is what the history says then."""
+    (shown,) = (block for block in _blocks("console") if "flaky" in block)
+    for words, expected in re.findall(r"^\$ cronjob (.*)\n((?:[^$].*\n)+)", shown, re.MULTILINE):
+        verb, entry = words.split()[:2]
+        printed = cronjob(verb, "--state", state, entry).stdout.decode()
+        assert _row(printed) == _row(expected)
+
+
+def _row(text: str) -> str:
+    """Rows without what differs from run to run."""
+    text = re.sub(r"\w{3} [\d-]+ [\d:+]+", "TIME", re.sub(r"@\S+", "@TIME", text))
+    return re.sub(r" +", " ", re.sub(r"\b[\d.]+(?:ms|s)\b", "DURATION", text))
+
+
 def test_the_log_is_what_a_daemon_prints_on_the_demo_table(tmp_path: Path) -> None:
     demo = (ROOT / "etc/demo.tab").read_text(encoding="utf-8").replace("@USER@", own_name())
     # At boot instead of at the next minute, and without waiting between the attempts.
@@ -118,6 +125,7 @@ def test_the_log_is_what_a_daemon_prints_on_the_demo_table(tmp_path: Path) -> No
     assert table != demo
     with DaemonProcess(tmp_path, table) as daemon:
         daemon.wait_for("flaky@.*attempt 3 succeeded")
+        _check_the_past(str(daemon.directory / "state"))
         printed = [line for line in daemon.log if " flaky" in line]
     begin, end = (part.splitlines() for part in LOG.split("...\n"))
     shown = [*printed[: len(begin)], *printed[-len(end) :]]

@@ -72,9 +72,9 @@ When the wall clock goes back, it shows times again that it has shown before:
 | more | planned anew | planned anew |
 
 What is missed is said in the journal. What passes while no daemon runs is another matter: up to a
-minute starts all the same, as [cronjob(1)](../man/cronjob.1) describes under OPERATION, and the rest
-is missed. In both cases `catchup` decides instead where an entry has it: nothing in the first table
-holds then, and [cronjob.tab(5)](../man/cronjob.tab.5) says under CATCH-UP what does.
+minute starts all the same, as [cronjob(1)](../man/cronjob.1) describes under OPERATION, and the
+rest is missed. In both cases `catchup` decides instead where an entry has it: nothing in the first
+table holds then, and [cronjob.tab(5)](../man/cronjob.tab.5) says under CATCH-UP what does.
 
 The engine plays this too. Here the machine sleeps for two hours, and a day later the clock is set
 back by one:
