@@ -96,12 +96,21 @@ class Daemon:
             marker=os.path.join(options.runtime, HISTORY_AWAY),
             clock=clock,
         )
-        self._performer = Performer(self._recorder.record, self._perform, self._report_defect)
+        self._performer = Performer(
+            self._recorder.record,
+            self._perform,
+            foresee=lambda launch: self._attempts.foresee(launch.run),
+            defect=self._report_defect,
+        )
         self._succession = Succession(self._recorder, journal.tell)
         self._state = State(slots=options.slots_by(options.config))
         self._accounts = Accounts()
         self._loader = Loader(
-            options.origin, options.config, journal, self._accounts, changed=self._want_reload
+            options.origin,
+            options.config,
+            journal,
+            self._accounts,
+            changed=lambda: self._reloads.want(),
         )
         self._reloads = Reloads(
             self._loader,
@@ -211,9 +220,6 @@ class Daemon:
         self._handle(self._succession.begin(moment, loader.entries, loader.config.hooks))
         self._report_loaded("started")
 
-    def _want_reload(self) -> None:
-        self._reloads.want()
-
     def _say_reloading(self) -> None:
         systemd.notify("RELOADING=1", f"MONOTONIC_USEC={int(self._clock.monotonic() * 1_000_000)}")
 
@@ -245,7 +251,8 @@ class Daemon:
         if self._state.seen is None or self._finished is None or self._finished.done():
             return  # nothing is planned yet, or the timer may be closed
         self._handle(Woken(self._clock.moment()))
-        self._arm(self._state.awake)  # also when nothing changed: the timer is spent
+        # Also when nothing changed: the timer is spent.
+        self._performer.add((self._state.awake,), {}, hurried=self._state.hurried)
 
     def _attempt_started(self, attempt: str, pid: int, note: str) -> None:
         run, _ = attempt_parts(attempt)

@@ -148,17 +148,19 @@ class Attempts:
         output = self._output_of(run)
         return output.kept() if output is not None else Kept()
 
+    def foresee(self, run: Run) -> None:
+        """It will be launched soon: look up its account meanwhile."""
+        name = run.entry.user or self._own_name
+        if self._accounts.known(name) is None:
+            self._begin_to_look_up(name)
+
     def launch(self, run: Run, attempt: Attempt) -> None:
         """Start the attempt; what goes wrong is told as its end."""
         name = run.entry.user or self._own_name
         if (account := self._accounts.known(name)) is not None:
             self._launch(account, run, attempt)
             return
-        if name not in self._waiting:
-            self._waiting[name] = {}
-            task = asyncio.get_running_loop().create_task(self._look_up(name))
-            self._lookups.add(task)
-            task.add_done_callback(self._lookups.discard)
+        self._begin_to_look_up(name)
         self._waiting[name][attempt_key(run.key, attempt.number)] = (run, attempt)
 
     def launch_beside(
@@ -189,6 +191,13 @@ class Attempts:
     def _output_of(self, run: str) -> Output | None:
         going = (one.output for one in self._launched.values() if one.run.key == run)
         return next(going, None)
+
+    def _begin_to_look_up(self, name: str) -> None:
+        if name not in self._waiting:
+            self._waiting[name] = {}
+            task = asyncio.get_running_loop().create_task(self._look_up(name))
+            self._lookups.add(task)
+            task.add_done_callback(self._lookups.discard)
 
     async def _look_up(self, name: str) -> None:
         """Launch all that wait for this account, once it is known."""

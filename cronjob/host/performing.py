@@ -50,19 +50,23 @@ class Performer:
     """Performs effects in the order of the steps that asked for them.
 
     Each `Record` is handed over at once, so that one commit may hold those of several steps. What
-    follows an urgent one waits until that is stored.  Two things overtake: `WakeAt`, since a
-    wake-up does nothing but look, and the word that an attempt has started, since all that led to
-    it has been performed, and what it prints is told as it comes.
+    follows an urgent one waits until that is stored; `foresee` hears of a launch meanwhile.  Two
+    things overtake: `WakeAt`, since a wake-up does nothing but look, and the word that an attempt
+    has started, since all that led to it has been performed, and what it prints is told as it
+    comes.
     """
 
     def __init__(
         self,
         record: RecordChanges,
         perform: Callable[[Effect], None],
+        *,
+        foresee: Callable[[Launch], None],
         defect: Callable[[str, BaseException], None],
     ) -> None:
         self._record = record
         self._perform = perform
+        self._foresee = foresee
         self._defect = defect
         self._waiting: deque[Effect | _Barrier] = deque()
         self._performing = False
@@ -84,6 +88,8 @@ class Performer:
                 self._hand_over(effect, outputs)
             else:
                 self._waiting.append(effect)
+                if isinstance(effect, Launch):
+                    self._foresee(effect)
         self._go_on()
 
     def forget(self, runs: Collection[str]) -> None:

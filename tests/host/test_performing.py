@@ -1,13 +1,15 @@
 """What is recorded comes before what follows it, and nothing else waits."""
 
 from collections.abc import Callable, Mapping, Sequence
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
-from cronjob.core.events import Announce, Effect, EndAttempt, Record, WakeAt
+from cronjob.core.events import Announce, Effect, EndAttempt, Launch, Record, WakeAt
 from cronjob.core.output import Kept
 from cronjob.core.record import Change, Started, StoppedInOrder
 from cronjob.core.report import Priority, Report
+from cronjob.core.run import Run
 from cronjob.host.performing import Performer
+from cronjob.testing import Simulation, entries_of
 
 CHANGE = StoppedInOrder(datetime(2026, 3, 1, tzinfo=UTC), ())
 
@@ -28,7 +30,10 @@ class Scene:
         self._fails, self._at_once = fails, at_once
         self.follow_up: list[Effect] = []
         self.performer = Performer(
-            self._record, self._perform, lambda what, error: self.defects.append(f"{what}: {error}")
+            self._record,
+            self._perform,
+            foresee=lambda launch: self.done.append(f"foresee {launch.run.key}"),
+            defect=lambda what, error: self.defects.append(f"{what}: {error}"),
         )
 
     def add(self, *effects: Effect) -> None:
@@ -62,6 +67,14 @@ class Scene:
                 self.add(*follow_up)
             case _:
                 self.done.append(type(effect).__name__)
+
+
+def simulated_runs() -> list[Run]:
+    """A run whose first attempt is about to start."""
+    start = datetime(2026, 3, 2, 8, 59, tzinfo=UTC)
+    simulation = Simulation(entries_of("0 9 * * * root x\n"), start=start)
+    simulation.run_until(start + timedelta(minutes=1))
+    return [effect.run for _, effect in simulation.timeline if isinstance(effect, Launch)]
 
 
 URGENT, IDLE = Record((CHANGE,), urgent=True), Record((CHANGE,), urgent=False)
@@ -134,6 +147,15 @@ def test_the_wake_up_for_the_rest_of_a_burst_comes_after_what_has_begun() -> Non
     assert scene.done == ["record 1"]
     scene.stored[0]()
     assert scene.done == ["record 1", "a", "WakeAt"]
+
+
+def test_a_launch_is_foreseen_while_its_record_is_written() -> None:
+    scene = Scene()
+    (run,) = simulated_runs()
+    scene.add(URGENT, Launch(run, run.attempt))
+    assert scene.done == ["record 1", f"foresee {run.key}"]
+    scene.stored[0]()
+    assert scene.done[2:] == ["Launch"]
 
 
 def test_what_an_effect_brings_about_comes_after_the_rest_of_its_step() -> None:
