@@ -271,6 +271,19 @@ async def test_a_daemon_that_dies_without_its_history_leaves_word_of_it(director
         assert not recording.marker.exists()
 
 
+@pytest.mark.parametrize("text", ["", "soon\n", "\udcff", "9999-12-31T23:59:59-23:59"])
+@in_a_loop
+async def test_a_marker_that_says_nothing_is_as_old_as_its_file(directory: Path, text: str) -> None:
+    recording = Recording(directory)
+    recording.marker.write_text(text, errors="surrogateescape")
+    os.utime(recording.marker, (START.timestamp(), START.timestamp()))
+    async with recording:
+        assert "cannot be read" in (await recording.hear("history-away")).text
+        assert recording.found.left.uncertain_since == START
+        await recording.record((Progress(START),))
+    assert not recording.marker.exists()
+
+
 @in_a_loop
 async def test_an_old_history_that_nobody_could_read_is_not_taken_up_again(
     directory: Path,
@@ -372,6 +385,24 @@ async def test_a_file_with_a_row_that_makes_no_sense_is_set_aside_at_the_start(
     async with Recording(directory) as recording:
         await recording.hear("history-replaced")
         assert recording.found.left.progress is None
+    assert len([*directory.glob(f"{NAME}.corrupt-*Z")]) == 1
+    check(directory)
+
+
+@in_a_loop
+async def test_a_file_that_is_corrupt_for_readers_only_is_begun_anew(directory: Path) -> None:
+    """The writer reads the first page once."""
+    async with Recording(directory) as recording:
+        await recording.record(one_run(0))
+        spoil(directory, 0, os.urandom(4096))
+        (directory / f"{NAME}-wal").write_bytes(b"")
+        await recording.record(one_run(1)[:2])
+        recording.unfinished = one_run(1)[:2]
+        with pytest.raises(HistoryError):
+            await recording.runs()
+        await recording.hear("history-replaced")
+        await recording.record(one_run(1)[2:])
+        assert [run.outcome for run in (await recording.runs()).values()] == ["succeeded"]
     assert len([*directory.glob(f"{NAME}.corrupt-*Z")]) == 1
     check(directory)
 

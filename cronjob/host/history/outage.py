@@ -6,7 +6,7 @@ file in the runtime directory says since when that is so.
 
 import os
 from collections.abc import Callable
-from datetime import datetime
+from datetime import UTC, datetime
 
 from cronjob.core.report import Priority, Report
 from cronjob.core.words import counted
@@ -30,18 +30,20 @@ class Outage:
     def of_before(self) -> datetime | None:
         """Since when the daemon before could not write its history; None if it could.
 
-        The marker stays until something has been stored, so that a crash does not lose it.
+        The marker stays until something has been stored, so that a crash does not lose it.  One
+        that says nothing, of a runtime directory that was full too, is as old as its file.
         """
         try:
+            made = datetime.fromtimestamp(os.lstat(self._marker).st_mtime, UTC)
+        except OSError:
+            return None
+        self._left = True
+        try:
             with open(self._marker, encoding="utf-8") as file:
-                self._left = True
-                since = datetime.fromisoformat(file.read().strip())
-        except FileNotFoundError:
-            return None
-        except (OSError, ValueError) as error:
+                return datetime.fromisoformat(file.read().strip()).astimezone(UTC)
+        except (OSError, OverflowError, ValueError) as error:
             self._say(f"{printable(self._marker)} cannot be read: {error}", Priority.WARNING)
-            return None
-        return since if since.tzinfo is not None else None
+            return made
 
     def go_on(self, why: str, waiting: int) -> None:
         """It has begun, or is not over yet; that is said at most once a minute."""

@@ -7,6 +7,7 @@ it is *away*: whoever waits is told to go on, what comes is kept in memory, and 
 
 import asyncio
 import os
+import sqlite3
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import datetime
@@ -91,6 +92,7 @@ class Recorder:
         self._records: list[Recorded] = []  #: that the thread has
         self._batch: Batch | None = None  #: of these
         self._damage: HistoryError | None = None  #: why a new file is to be begun
+        self._renewals = 0  #: files that have been begun
         self._alone = 0  #: records that are stored one by one, as one of them may be bad
         self._retry = FIRST_RETRY
         self._begun = RUNS_A_TRIM  #: runs since the latest look for what is not to be kept
@@ -161,11 +163,23 @@ class Recorder:
     async def ask(self, question: Callable[[Reader], T]) -> T:
         """The answer, found in a thread of its own.  Raises `HistoryError`."""
         self._reader = self._reader or Worker("history-reader")
+        renewals = self._renewals
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._reader.do(partial(self._answer, question))
         except TimeoutError:
             raise HistoryError("the history does not answer") from None
+        except HistoryError as error:
+            # The writer may not look at the damaged part for long.
+            if error.corrupt and isinstance(error.__cause__, sqlite3.Error):
+                self._suspect(error, renewals)
+            raise
+
+    def _suspect(self, damage: HistoryError, renewals: int) -> None:
+        """Somebody has found the file damaged that was there after so many renewals."""
+        if renewals == self._renewals and self._damage is None:
+            self._damage = damage
+            self._wanted.set()
 
     async def close(self) -> None:
         """Store what waits, if that can be done within some seconds."""
@@ -307,6 +321,7 @@ class Recorder:
         """Begin a new file, with all that is unfinished and all that waits."""
         aside = await self._worker.do(partial(self._history.replace, damage))
         self._damage = None
+        self._renewals += 1
         self._say_replaced(aside, str(damage))
         late = [*self._records, *self._backlog.waiting]
         self._records, self._batch = [], None
