@@ -60,6 +60,10 @@ def test_the_directories_of_the_unit_are_the_defaults_for_root() -> None:
     assert service["StateDirectory"] == service["RuntimeDirectory"] == "cronjob"
 
 
+def test_what_a_killed_daemon_leaves_word_of_outlives_its_unit() -> None:
+    assert _unit()["Service"]["RuntimeDirectoryPreserve"] == "yes"
+
+
 def test_the_unit_names_the_manual_pages_that_there_are() -> None:
     named = _unit()["Unit"]["Documentation"].split()
     expected = (f"man:{path.stem}({path.suffix[1:]})" for path in PAGES)
