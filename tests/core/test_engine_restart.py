@@ -25,6 +25,10 @@ def script(run: Run, _attempt: Attempt) -> Act:
     return Act(timedelta(seconds=25))
 
 
+def dies_slowly(_run: Run, _attempt: Attempt) -> Act:
+    return Act(None, obeys_after=timedelta(seconds=9))
+
+
 def life(text: str, *, slots: int = 4, start: datetime = START) -> Life:
     """A daemon at nine, when its first entries have begun."""
     first = Life(text, start=start, slots=slots, script=script, since={})
@@ -235,6 +239,26 @@ def test_what_may_have_run_unrecorded_does_not_run_again(text: str, pause: int, 
 
 
 # -- @reboot -------------------------------------------------------------------------------------
+
+
+def test_an_attempt_that_was_going_has_no_retry_when_that_may_have_run_unrecorded() -> None:
+    text = "0 9 * * * name=a retry=3,10s retry-on=lost root good\n"
+    second = life(text).after(text, 20 * SECOND, uncertain_since=NINE)
+    second.run_until(NINE + 5 * MINUTE)
+    assert starts(second) == []
+    assert record(second, A) == ("lost", "the history could not be written, so it may have run")
+
+
+def test_what_falls_due_while_the_daemon_stops_is_not_lost_when_the_clock_goes_back() -> None:
+    text = "0 9 * * * name=a root good\n@reboot name=up root good\n"
+    first = Life(text, start=START, since={}, reboot=True, script=dies_slowly)
+    first.stop()
+    first.jump_wall(MINUTE)
+    first.jump_wall(-5 * SECOND)
+    assert first.stopped is None
+    second = first.after(text, SECOND, script=script)
+    second.run_until(NINE + 5 * MINUTE)
+    assert [key for _, key, _ in starts(second)] == [A]
 
 
 @pytest.mark.parametrize(("booted", "again"), [(True, ["up@2026-03-02T09:00Z"]), (False, [])])

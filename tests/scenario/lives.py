@@ -1,6 +1,7 @@
 """One machine over many lives of its daemon, each of which may end at any effect."""
 
 from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
@@ -58,8 +59,10 @@ class Machine:
         self.crossed = 0  #: effects that were about to be performed, in all lives
         self.doomed: int | None = None  #: the daemon dies before it performs this one
         self.crashed = False  #: it has, and no other one has begun
+        self.away_at: int | None = None  #: from this one on the history cannot be written
         self._simulation = simulation
         self._early: list[Change] = []  #: what is not urgent and not stored
+        self._noticed: datetime | None = None  # when it was, for the daemon that comes next
         self._refused = set[str]()  # of this daemon: they are others of the same key
         self._urgent = True
         self._booted = False  #: a daemon of this boot has recorded its progress
@@ -137,6 +140,20 @@ class Machine:
                 self.windows.append(window)
         return {window.label: window.since for window in self.windows if window.until is None}
 
+    @property
+    def _is_away(self) -> bool:
+        return self.away_at is not None and self.crossed >= self.away_at
+
+    def _left(self) -> Left:
+        """What the next daemon is told; with a doubt if the history was away at the end."""
+        left, noticed, self._noticed = self.store.left(), self._noticed, None
+        if self._is_away:
+            self.away_at = None
+        if noticed is None:
+            return left
+        planned = left.progress.planned if left.progress is not None else noticed
+        return replace(left, uncertain_since=min(noticed, planned))
+
     def _begin(self) -> Simulation:
         return Simulation(
             self.entries,
@@ -145,7 +162,7 @@ class Machine:
             script=lambda run, attempt: self.script(run, attempt),
             watch=self._watch,
             store=self._keep,
-            left=self.store.left(),
+            left=self._left(),
             since=self._since(),
             reboot=not self._booted,
             **self._simulation,
@@ -167,7 +184,7 @@ class Machine:
                 self._urgent = urgent or not self.hasty
             case Launch(run, attempt):
                 if run.key not in self._refused:
-                    self.book.launch(run.key, attempt.number)
+                    self.book.launch(run.key, attempt.number, recorded=not self._is_away)
             case Stopped():
                 self._urgent = True
             case _:
@@ -175,6 +192,9 @@ class Machine:
 
     def _keep(self, changes: tuple[Change, ...]) -> Collection[str]:
         """Store them now, or with the next that are urgent; which runs are refused."""
+        if self._is_away:
+            self._noticed = self._noticed or self.wall
+            return ()
         self._early += changes
         if not self._urgent:
             return ()

@@ -205,7 +205,12 @@ SCENARIOS = (
 
 
 def _lives(
-    scenario: Scenario, store: Store, crash_at: int | None, away: timedelta, hasty: bool
+    scenario: Scenario,
+    store: Store,
+    crash_at: int,
+    away: timedelta,
+    hasty: bool,
+    away_at: int | None = None,
 ) -> Machine:
     """The machine after the whole scenario, with a daemon killed before that effect."""
     machine = Machine(
@@ -217,7 +222,7 @@ def _lives(
         hasty=hasty,
         **scenario.more,
     )
-    machine.doomed = crash_at
+    machine.doomed, machine.away_at = crash_at, away_at
     machine.run()
     for wait, act in (*scenario.acts, (QUIET, _start)):
         _go_on(machine, away)
@@ -323,4 +328,24 @@ def test_so_it_is_with_the_real_history(scenario: Scenario, tmp_path: Path) -> N
     points = range(1, sys.maxsize, SPARSE)
     count = _die_at_each(points, scenario, made, AWAY[1], True)
     stores[0].close()
+    print(f"\n{scenario}: {count} points")  # noqa: T201 # shown with -s
+
+
+#: Without a history nobody knows that the clock shows a time again, so a run has the old key.
+FORWARD = [scenario for scenario in SCENARIOS if scenario.name != "the clock goes back"]
+
+
+@pytest.mark.parametrize("scenario", FORWARD, ids=str)
+def test_what_may_have_started_while_the_history_was_away_does_not_start_again(
+    scenario: Scenario,
+) -> None:
+    """The book complains of an attempt that starts twice; what is in doubt is missed or lost."""
+    count = 0
+    for later in (1, 4, 9, 30):  # effects from the failure of the disk to the crash
+        for away_at in islice(range(1, sys.maxsize), later % STRIDE, None, STRIDE):
+            machine = _lives(scenario, MemoryHistory(), away_at + later, AWAY[1], True, away_at)
+            if machine.doomed is not None:
+                break
+            machine.book.assert_every_run_is_over()
+            count += 1
     print(f"\n{scenario}: {count} points")  # noqa: T201 # shown with -s

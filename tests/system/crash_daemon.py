@@ -158,7 +158,11 @@ class CrashingDaemon(Daemon):
             self._handle(RunRequested(moment, key, label))
 
     def _runs_something(self) -> bool:
-        return any(run.state is RunState.RUNNING for run in self._state.runs.values())
+        """Whether no time is to be left out, as an attempt is going that will end."""
+        running = [run for run in self._state.runs.values() if run.state is RunState.RUNNING]
+        if self.order.stop_after is not None:  # what runs since the boot is ended by the stop
+            running = [run for run in running if not run.entry.schedule.reboot]
+        return bool(running)
 
     def _go_on(self) -> None:
         moment, awake = self._clock.moment(), self._state.awake
