@@ -43,8 +43,7 @@ def runs(draft: Draft, left: Left, *, booted: bool) -> None:
             again = one.label in anew and not one.asked
             run = _restored(draft, one, entry, ANEW if again else _doubts(one, left))
             draft.bring_back(run)
-            due = one.retry_at or one.fire + entry.start_delay
-            if left.uncertain_since and due <= draft.now and run.state is not RunState.RUNNING:
+            if run.state is not RunState.RUNNING and _may_have_gone_on(draft, left, one, entry):
                 _doubt(draft, run)
             else:
                 _take_up(draft, run, one.retry_at)
@@ -113,6 +112,16 @@ def _doubts(one: Unfinished, left: Left) -> str:
     """Why no retry follows an attempt that was going: one may have started unrecorded."""
     going = one.attempts and one.attempts[-1].outcome is None
     return DOUBTED if going and left.uncertain_since else ""
+
+
+def _may_have_gone_on(draft: Draft, left: Left, one: Unfinished, entry: Entry) -> bool:
+    """Whether a start of it may be missing in the history.
+
+    Its time has come since, or the clock has gone back behind what it shows: then nobody knows.
+    """
+    latest = one.attempts[-1].launched if one.attempts else one.fire
+    due = one.retry_at or one.fire + entry.start_delay
+    return left.uncertain_since is not None and not latest <= draft.now < due
 
 
 def _doubt(draft: Draft, run: Run) -> None:

@@ -227,6 +227,9 @@ def test_what_somebody_asked_for_is_tried_again_as_its_entry_says() -> None:
         ("0 9 * * * name=a retry=3,2m root bad\n", 150, "lost"),
         ("0 9 * * * name=a retry=3,2m root bad\n", 10, "None"),
         ("0 9 * * * name=a jitter=59m root good\n", 1, "None"),
+        # A clock that has gone back says nothing about what had come before that.
+        ("0 9 * * * name=a retry=3,2m root bad\n", -600, "lost"),
+        ("0 9 * * * name=a jitter=59m root good\n", -600, "lost"),
     ],
 )
 def test_what_may_have_run_unrecorded_does_not_run_again(text: str, pause: int, fate: str) -> None:

@@ -16,7 +16,7 @@ from cronjob.core.query import OpenAttempt
 from cronjob.host import leftovers
 from cronjob.host.guardian_process import SCRIPT
 from cronjob.host.leftovers import Swept, end_leftovers
-from cronjob.host.processes import boot_ticks, read_process
+from cronjob.host.processes import PR_SET_CHILD_SUBREAPER, boot_ticks, prctl, read_process
 from tests.host.processes import dead
 
 RUN = f"leftover{os.getpid()}@2026-03-01T09:00Z"
@@ -52,6 +52,7 @@ class Orphans:
 
 @pytest.fixture
 def orphans(tmp_path: Path) -> Iterator[Orphans]:
+    prctl(PR_SET_CHILD_SUBREAPER, 0)  # or they would fall to this process, which is spared
     found = Orphans(tmp_path)
     try:
         yield found
