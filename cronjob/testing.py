@@ -106,6 +106,7 @@ class RecordedRun:
     fire: datetime
     nominal: datetime
     pass_number: int
+    user: str | None
     caught_up: bool
     begun: datetime
     attempts: dict[int, Attempt] = field(default_factory=dict)  #: by number
@@ -123,6 +124,7 @@ class RecordedRun:
             fire=self.fire,
             nominal=self.nominal,
             pass_number=self.pass_number,
+            user=self.user,
             asked=self.pass_number == 0,
             caught_up=self.caught_up,
             attempts=tuple(self.attempts[number] for number in sorted(self.attempts)),
@@ -201,6 +203,7 @@ class MemoryHistory:
             fire=run.fire.at,
             nominal=run.fire.nominal,
             pass_number=run.pass_number,
+            user=run.entry.user,
             caught_up=run.caught_up,
             begun=change.at,
         )

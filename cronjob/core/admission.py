@@ -25,6 +25,7 @@ from cronjob.core.waits import Reason
 
 MOST_WAITING = 10  #: runs of one entry, whatever they wait for
 VANISHED = "its entry is in no table any more"
+ANOTHERS = "its entry is another user's now"
 NEXT_CAME = "superseded by the next fire time"
 FOR_ITSELF = "it would wait for the run that asked for it"
 STOPPING = "the daemon stops"
@@ -165,15 +166,16 @@ def follow(draft: Draft, run: Run, attempt: Attempt, chance: float) -> None:
 
     A daemon that stops leaves the other attempt to the next one.
     """
+    gone = why_gone(draft, run.label, run.entry.user)
     run, outcome, why = reread(draft, run), None, run.last or attempt.why
     if attempt.outcome is Outcome.CANCELLED and not run.last:
         why = STOPPING
     decision = after_failure(run, attempt, draft.now, draft.monotonic, chance)
     if run.last:
         pass  # it was ended for good
-    elif isinstance(decision, NextAttempt) and run.label not in draft.entries:
-        draft.announce(report.dropped(run, VANISHED))
-        why = VANISHED
+    elif isinstance(decision, NextAttempt) and gone:
+        draft.announce(report.dropped(run, gone))
+        why = gone
     elif isinstance(decision, NextAttempt):
         _plan_retry(draft, run, attempt, decision.delay)
         return
@@ -208,6 +210,17 @@ def forget(draft: Draft, run: Run) -> None:
     draft.effects.append(Finished(run, RunOutcome.SKIPPED, RECORDED))
     if run.entry.schedule.reboot and run.asked is None and run.label in draft.entries:
         begin_anew(draft, run.label, run.pass_number + 1)
+
+
+def why_gone(draft: Draft, label: str, user: str | None) -> str:
+    """Why nothing follows of a run that `user` had; empty when it may go on.
+
+    What a run printed is shown to its user, and it has only one.
+    """
+    entry = draft.entries.get(label)
+    if entry is None:
+        return VANISHED
+    return ANOTHERS if entry.user != user else ""
 
 
 def reread(draft: Draft, run: Run) -> Run:

@@ -9,7 +9,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from cronjob.core import admission, firing, gating, policy, pool, report, restore, tokens
-from cronjob.core.admission import STOPPING, VANISHED
+from cronjob.core.admission import STOPPING
 from cronjob.core.draft import Draft
 from cronjob.core.entry import Entry
 from cronjob.core.events import (
@@ -127,10 +127,12 @@ def _carry_over(draft: Draft, event: Loaded) -> None:
     for run in list(draft.runs.values()):
         if run.state is RunState.RUNNING:
             continue
-        if run.label in draft.entries:
-            _go_on(draft, run)
+        refused = run.label in event.entries and run.label not in draft.entries
+        gone = _REFUSED if refused else admission.why_gone(draft, run.label, run.entry.user)
+        if gone:
+            draft.drop(run, gone)
         else:
-            draft.drop(run, _REFUSED if run.label in event.entries else VANISHED)
+            _go_on(draft, run)
     draft.roomier.update(draft.aside)  # the shares may have grown
     draft.stirred = True  # who stands in line may need fewer slots now
 

@@ -124,6 +124,7 @@ class Unfinished(NamedTuple):
     fire: datetime
     nominal: datetime
     pass_number: int
+    user: str | None  #: whom its command ran as; None: the daemon's own account
     asked: bool = False  #: somebody asked for it; it is at no fire time
     caught_up: bool = False  #: its fire time was missed, and it is made up for
     attempts: tuple[Attempt, ...] = ()  #: the latest without an outcome: nobody saw how it ended

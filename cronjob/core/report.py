@@ -257,9 +257,9 @@ def dropped(run: Run, why: str) -> Report:
     return Report("run-dropped", Priority.NOTICE, f"{run.key}: dropped: {why}", _fields(run))
 
 
-def waiting_vanished(label: str, at: datetime) -> Report:
-    """A run that the daemon before left waiting has no entry any more."""
-    text = f"{label}: its run of {at:%F %T}Z is dropped: its entry is in no table any more"
+def waiting_gone(label: str, at: datetime, why: str) -> Report:
+    """A run that the daemon before left waiting is not to go on."""
+    text = f"{label}: its run of {at:%F %T}Z is dropped: {why}"
     return Report("run-dropped", Priority.NOTICE, text, (("CRONJOB_NAME", label),))
 
 

@@ -6,7 +6,6 @@ All of it has its record already; what is recorded here is only what becomes of 
 from datetime import datetime, timedelta
 
 from cronjob.core import admission, report
-from cronjob.core.admission import VANISHED
 from cronjob.core.draft import Draft
 from cronjob.core.entry import Entry
 from cronjob.core.fields import SPREAD
@@ -37,8 +36,9 @@ def runs(draft: Draft, left: Left, *, booted: bool) -> None:
     anew = [label for label in labels if _at_reboot(draft.entries.get(label))]
     for one in sorted(left.unfinished, key=lambda one: _order(draft, one)):
         entry = draft.entries.get(one.label)
-        if entry is None:
-            _end_vanished(draft, one)
+        gone = admission.why_gone(draft, one.label, one.user)
+        if entry is None or gone:
+            _end_gone(draft, one, gone)
         else:
             again = one.label in anew and not one.asked
             run = _restored(draft, one, entry, ANEW if again else _doubts(one, left))
@@ -150,11 +150,11 @@ def _back_off(draft: Draft, run: Run, at: datetime) -> None:
     draft.set_timer(run, draft.monotonic + delay.total_seconds())
 
 
-def _end_vanished(draft: Draft, one: Unfinished) -> None:
-    """Without its entry a run has no command any more."""
+def _end_gone(draft: Draft, one: Unfinished, why: str) -> None:
+    """Without its entry, or its user, a run has no command any more."""
     outcome = RunOutcome.CANCELLED
     if one.attempts and one.attempts[-1].outcome is None:
         outcome = RunOutcome.LOST
         draft.record(Ended(one.key, _lost(one.attempts[-1]), draft.now))
-    draft.record(Over(one.key, outcome, VANISHED, draft.now))
-    draft.announce(report.waiting_vanished(one.label, one.fire))
+    draft.record(Over(one.key, outcome, why, draft.now))
+    draft.announce(report.waiting_gone(one.label, one.fire, why))

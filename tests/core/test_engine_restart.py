@@ -198,6 +198,17 @@ def test_a_run_of_an_entry_that_has_gone_ends_and_that_is_said() -> None:
     assert not second.history.left().unfinished
 
 
+def test_no_other_user_takes_over_the_retry_of_a_run() -> None:
+    text = "0 9 * * * name=a retry=1,2m {} bad\n"
+    first = failed_at_nine(text.format("ann"))
+    reloaded, ended = first.after(text.format("ann"), SECOND), "its entry is another user's now"
+    reloaded.reload(entries_of(text.format("bob")))
+    assert record(reloaded, A) == ("failed", ended)
+    restarted = failed_at_nine(text.format("ann")).after(text.format("bob"), SECOND)
+    assert record(restarted, A)[1] == ended
+    assert not restarted.starts()
+
+
 def test_what_somebody_asked_for_and_had_not_begun_is_cancelled() -> None:
     text = "0 9 * * * name=first slots=4 root good\n0 3 * * * name=b root good\n"
     first = life(text)

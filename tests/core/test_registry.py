@@ -153,7 +153,7 @@ def test_labels_outlive_a_restart_whatever_tables_come_first() -> None:
 
 
 def test_what_was_left_is_followed_to_its_new_label() -> None:
-    run = Unfinished("x@2026-03-02T09:00Z", "x", MONDAY, MONDAY.replace(tzinfo=None), 1)
+    run = Unfinished("x@2026-03-02T09:00Z", "x", MONDAY, MONDAY.replace(tzinfo=None), 1, "root")
     left = Left(
         unfinished=(run, run._replace(label="z")),
         recorded=frozenset({"x@2026-03-02T09:00Z", "z@2026-03-02T09:00Z#2"}),

@@ -232,7 +232,9 @@ def test_tokens_that_were_never_taken_name_the_attempt_that_returns_them() -> No
     assert dict(told.fields)["CRONJOB_ATTEMPT"] == "2"
 
 
-UNFINISHED = Unfinished("open@2026-03-02T09:00Z", "open", NINE, NINE.replace(tzinfo=None), 1)
+UNFINISHED = Unfinished(
+    "open@2026-03-02T09:00Z", "open", NINE, NINE.replace(tzinfo=None), 1, "root"
+)
 LOST = UNFINISHED._replace(attempts=(ATTEMPT,))
 RETRIED = UNFINISHED._replace(
     attempts=(ATTEMPT._replace(outcome=Outcome.FAILED),), retry_at=NINE + timedelta(minutes=1)

@@ -32,7 +32,7 @@ FROM runs JOIN attempts ON attempts.run = runs.id
 WHERE runs.outcome IS NULL ORDER BY runs.id, attempts.number
 """
 _UNFINISHED = """
-SELECT runs.key, entries.label, fire, nominal, pass, caught_up, retry_at
+SELECT runs.key, entries.label, fire, nominal, pass, runs.user, caught_up, retry_at
 FROM runs JOIN entries ON entries.id = runs.entry
 WHERE outcome IS NULL ORDER BY runs.id
 """
@@ -112,11 +112,14 @@ def _unfinished(
             fire=instant(fire),
             nominal=nominal_of(nominal),
             pass_number=number,
+            user=user,
             asked=number == 0,
             caught_up=bool(caught_up),
             attempts=tuple(attempts.get(key, ())),
             retry_at=instant_or_none(retry_at),
         )
-        for key, label, fire, nominal, number, caught_up, retry_at in database.execute(_UNFINISHED)
+        for key, label, fire, nominal, number, user, caught_up, retry_at in database.execute(
+            _UNFINISHED
+        )
     )
     return unfinished, tuple(open_attempts)
