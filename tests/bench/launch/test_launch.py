@@ -24,6 +24,7 @@ from tests.bench.launch.workshop import Form, Workshop, has_compiler
 ENTRIES = 60
 SLOTS = 4
 FULL = os.environ.get("CRONJOB_BENCH") == "full"
+HISTORY_THREAD = 1  # writes the history; the meter counts threads with the processes
 OURS = [
     Ours(name="C program", options=("--slots", str(SLOTS))),
     Ours(name="pure Python", options=("--slots", str(SLOTS)), python_only=True),
@@ -55,7 +56,7 @@ def test_a_burst_loses_nothing_and_keeps_to_its_slots(
     figures = burst(ours, shop, form)
     assert figures.lost == 0
     assert figures.first >= 0
-    assert figures.processes <= SLOTS + 4
+    assert figures.processes <= SLOTS + 4 + HISTORY_THREAD
 
 
 def test_the_bare_loop_is_the_least_that_a_launch_costs(shop: Workshop) -> None:
