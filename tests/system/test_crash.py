@@ -143,9 +143,9 @@ class Machine:
             text=True,
         )
         self._initial = folder / "initial"
-        self._prepare()
 
-    def _prepare(self) -> None:
+    def prepare(self) -> None:
+        """Write its tables, and let the life before be lived, if there is one."""
         here = self._initial
         (here / "etc").mkdir(parents=True)
         do = f'echo "$CRONJOB_RUN/$CRONJOB_ATTEMPT" >>{self.place}/done'
@@ -326,8 +326,11 @@ def machine(
     if scenario.migrates:
         monkeypatch.setitem(MIGRATIONS, *NEW_VERSION)
     found = Machine(tmp_path, scenario)
-    yield found
-    found.close()
+    try:
+        found.prepare()
+        yield found
+    finally:
+        found.close()
 
 
 def _points(crossed: int, most: int) -> list[int]:
