@@ -199,7 +199,7 @@ def replaced(run: Run, newer: Run) -> Report:
 
 def notice_sent(run: str, what: str) -> Report:
     """A mail has been handed over, or a hook has succeeded; `what` says which."""
-    return Report("notice-sent", Priority.INFO, f"{run}: {what}", (("CRONJOB_RUN", run),))
+    return Report("notice-sent", Priority.INFO, f"{run}: {what}: done", (("CRONJOB_RUN", run),))
 
 
 def notice_failed(run: str, what: str, problem: str) -> Report:

@@ -191,7 +191,7 @@ def test_a_mail_is_handed_to_sendmail_and_recorded(inbox: Path, sendmail: str) -
     message = message_from_bytes((inbox / "text").read_bytes())
     assert message["To"] == "ann, ops@example.com"
     assert str(message.get_payload()).startswith("out\n")
-    assert machine.said("notice-sent") == [f"{KEY}: mail to ann,ops@example.com"]
+    assert machine.said("notice-sent") == [f"{KEY}: mail to ann,ops@example.com: done"]
     assert (machine.sent[0].run, machine.sent[0].kind) == (KEY, "mail")
 
 

@@ -102,7 +102,7 @@ def test_hooks_follow_as_the_run_s_user_and_their_failure_is_told_and_repeats_no
     with daemon(place, table, config) as one:
         one.wait_for("bad@[^ ]*: on-failure: exit status 9$")
         one.wait_for("good@[^ ]*: on-success: good is succeeded$")
-        one.wait_for("good@[^ ]*: on-success$")
+        one.wait_for("good@[^ ]*: on-success: done$")
         one.wait_for(f"bad@[^ ]*: on-give-up: {USER}$")
         one.wait_for(r"bad@(\S*): on-failure: bad@\1 3$")
         one.wait_for("bad@[^ ]*: on-failure: oops$")
@@ -157,7 +157,7 @@ def test_a_mail_that_hangs_does_not_hold_a_stop_for_long(place: Path) -> None:
 def test_without_an_mta_that_is_said_once_and_the_output_is_kept(place: Path) -> None:
     table = "@reboot name=a {user} echo a\n@reboot name=b {user} echo b\n"
     with daemon(place, table + "@reboot name=c on-success=true {user} echo c\n") as one:
-        one.wait_for("c@.*: on-success$")
+        one.wait_for("c@.*: on-success: done$")
         one.wait_for("[ab]@.*: attempt 1 succeeded", 2)
     said = [line for line in one.log if "no mail is sent: there is no program" in line]
     assert len(said) == 1
