@@ -53,7 +53,7 @@ def test_a_run_is_one_mail_of_all_its_attempts_sent_by_its_user(place: Path) -> 
     write_sendmail(place)
     line = "@reboot name=flaky retry=2,0s {user} echo try $CRONJOB_ATTEMPT; exit 75"
     with daemon(place, f"MAILTO=ops@example.com\n{line}\n@reboot name=mute {{user}} true\n") as one:
-        one.wait_for("flaky@.*: mail to ops@example.com$")
+        one.wait_for("flaky@.*: mail to ops@example.com: done$")
     (mail,) = mails(place)
     assert mail["To"] == "ops@example.com"
     assert mail["Subject"].startswith(f"Cron <{USER}@")
@@ -78,8 +78,8 @@ def test_mail_on_failure_only_and_never_and_to_nobody(place: Path) -> None:
     )
     config = 'hooks.on-success = "true"\nhooks.on-failure = "true"\n'
     with daemon(place, table, config) as one:
-        one.wait_for(r"mail to \w+$", 2)
-        one.wait_for(r"@.*: on-(failure|success)$", 4)
+        one.wait_for(r"mail to \w+: done$", 2)
+        one.wait_for(r"@.*: on-(failure|success): done$", 4)
         one.wait_for("nobody@.*attempt 1 failed")
     names = {mail["X-Cronjob-Run"].partition("@")[0] for mail in mails(place)}
     assert names == {"bad", "always"}
@@ -121,7 +121,7 @@ def test_a_mail_that_a_crash_cut_short_is_sent_by_the_next_daemon(place: Path) -
         assert first.wait() == -signal.SIGKILL
     write_sendmail(place)
     with daemon(place, "@reboot name=job {user} echo printed\n") as second:
-        second.wait_for(f"job@.*: mail to {USER}$")
+        second.wait_for(f"job@.*: mail to {USER}: done$")
     assert not [line for line in second.log if "attempt 1 started" in line]
     (mail,) = mails(place)
     half = message_from_bytes((place / "inbox/half").read_bytes())
@@ -151,7 +151,7 @@ def test_a_mail_that_hangs_does_not_hold_a_stop_for_long(place: Path) -> None:
     assert not Path(f"/proc/{pid}").exists()
     write_sendmail(place)
     with daemon(place, "@reboot name=job {user} echo printed\n") as two:
-        two.wait_for(f"job@.*: mail to {USER}$")
+        two.wait_for(f"job@.*: mail to {USER}: done$")
 
 
 def test_without_an_mta_that_is_said_once_and_the_output_is_kept(place: Path) -> None:
