@@ -91,8 +91,9 @@ def _facts(run: dict[str, Any]) -> Iterator[tuple[str, str]]:
         yield "asked for", local(run["fire_time"])
     else:
         caught_up = ", caught up" if run["caught_up"] else ""
-        nominal = run["nominal"].replace("T", " ")
-        yield "fire time", f"{local(run['fire_time'])}, the table says {nominal}{caught_up}"
+        at, nominal = local(run["fire_time"]), run["nominal"].replace("T", " ")
+        asked = "" if nominal in at else f", the table says {nominal}"
+        yield "fire time", f"{at}{asked}{caught_up}"
     yield "begun", local(run["begun"])
     if run["over"]:
         yield "over", local(run["over"])

@@ -181,6 +181,14 @@ def test_a_run_without_output_is_shown_without_it(state: str) -> None:
     assert b"exit status 1" in ended.stdout
 
 
+@pytest.mark.parametrize(("zone", "said"), [("Europe/Berlin", True), ("UTC", False)])
+def test_the_wall_time_of_the_table_is_shown_where_the_readers_is_another(
+    state: str, zone: str, said: bool
+) -> None:
+    ended = cronjob("show", "--state", state, "plain@2026-03-02T10:01Z", environment={"TZ": zone})
+    assert (b", the table says 2026-03-02 10:01:00" in ended.stdout) is said
+
+
 @pytest.mark.parametrize("verb", ["history", "show", "logs"])
 def test_a_directory_without_a_history_is_named(verb: str, tmp_path: Path) -> None:
     ended = cronjob(verb, "--state", str(tmp_path), "a")
