@@ -24,6 +24,7 @@ from cronjob.core.query import HistoryQuery, MissedRow, RunDetail, RunRow
 from cronjob.core.run import Outcome, attempt_key
 from cronjob.host.history.database import MIGRATIONS, NAME
 from cronjob.host.history.reading import open_reader
+from cronjob.host.identity import own_name
 from cronjob.testing import entries_of
 from tests.scenario.book import WHYS, assert_one_fate_each, assert_some_fate_each
 from tests.system.crash_daemon import NEW_VERSION, Order, Report, Victim
@@ -57,38 +58,38 @@ class Scenario:
 SCENARIOS = (
     Scenario(
         name="plain",
-        table="0 12 * * * name=plain root DO\n5 12 * * * name=later root DO\n",
+        table="0 12 * * * name=plain USER DO\n5 12 * * * name=later USER DO\n",
     ),
     Scenario(
         name="retries",
-        table="0 12 * * * name=named retry=2,1m retry-on=failure,lost root DO; exit 1\n"
-        "0 12 * * * name=unnamed retry=2,1m root DO; exit 1\n",
+        table="0 12 * * * name=named retry=2,1m retry-on=failure,lost USER DO; exit 1\n"
+        "0 12 * * * name=unnamed retry=2,1m USER DO; exit 1\n",
     ),
     Scenario(
         name="slots",
-        table="".join(f"0 12 * * * name=n{n} slots=2 root DO\n" for n in range(3)),
+        table="".join(f"0 12 * * * name=n{n} slots=2 USER DO\n" for n in range(3)),
     ),
     Scenario(
         name="burst",
-        table="".join(f"0 12 * * * name=n{n} priority={n} root DO\n" for n in range(7)),
+        table="".join(f"0 12 * * * name=n{n} priority={n} USER DO\n" for n in range(7)),
     ),
     Scenario(
         name="overlap",
-        table="0 0 1 1 * name=queue overlap=queue root DO; sleep 0.02\n"
-        "0 0 1 1 * name=fresh overlap=replace root DO; sleep 0.02\n",
+        table="0 0 1 1 * name=queue overlap=queue USER DO; sleep 0.02\n"
+        "0 0 1 1 * name=fresh overlap=replace USER DO; sleep 0.02\n",
         ask=("queue", "queue", "queue", "fresh", "fresh"),
     ),
     Scenario(
         name="catch-up",
-        table="*/5 12 * * * name=all catchup=all root DO\n"
-        "*/5 12 * * * name=latest catchup=latest root DO\n*/5 12 * * * name=never root DO\n",
+        table="*/5 12 * * * name=all catchup=all USER DO\n"
+        "*/5 12 * * * name=latest catchup=latest USER DO\n*/5 12 * * * name=never USER DO\n",
         before=("11:59:30", "12:00:20"),
         life=("12:32:10", "12:41:00"),
         after=("12:32:40", "12:42:00"),
     ),
     Scenario(
         name="retention",
-        table="* 12 * * * name=many root DO\n",
+        table="* 12 * * * name=many USER DO\n",
         config="[history]\nkeep-runs = 3\n",
         before=("11:59:30", "12:08:30"),
         life=("12:08:40", "12:12:30"),
@@ -96,7 +97,7 @@ SCENARIOS = (
     ),
     Scenario(
         name="migration",
-        table="* 12 * * * name=each root DO\n",
+        table="* 12 * * * name=each USER DO\n",
         before=("11:59:30", "12:01:30"),
         life=("12:01:40", "12:03:30"),
         after=("12:02:10", "12:04:30"),
@@ -104,24 +105,24 @@ SCENARIOS = (
     ),
     Scenario(
         name="notices",
-        table='0 12 * * * name=good on-success="HOOK" root DO\n'
-        '0 12 * * * name=bad retry=1,1m on-failure="HOOK" on-give-up="HOOK" root DO; exit 1\n',
+        table='0 12 * * * name=good on-success="HOOK" USER DO\n'
+        '0 12 * * * name=bad retry=1,1m on-failure="HOOK" on-give-up="HOOK" USER DO; exit 1\n',
     ),
     Scenario(
         name="stop",
-        table="0 12 * * * name=named retry=1,1m retry-on=cancelled,lost root DO; WAIT\n"
-        "0 12 * * * name=plain root DO; WAIT\n0 12 * * * name=waits slots=2 root DO\n"
-        "@reboot name=up root DO; WAIT\n",
+        table="0 12 * * * name=named retry=1,1m retry-on=cancelled,lost USER DO; WAIT\n"
+        "0 12 * * * name=plain USER DO; WAIT\n0 12 * * * name=waits slots=2 USER DO\n"
+        "@reboot name=up USER DO; WAIT\n",
         stop_after=3,
     ),
     Scenario(
         name="boot",
-        table="@reboot name=up root DO\n@reboot name=twice retry=1,1m root DO; exit 1\n"
-        "@reboot name=jitter jitter=30s root DO\n",
+        table="@reboot name=up USER DO\n@reboot name=twice retry=1,1m USER DO; exit 1\n"
+        "@reboot name=jitter jitter=30s USER DO\n",
     ),
     Scenario(
         name="away",
-        table="*/2 12 * * * name=often retry=1,30s root DO; exit 1\n",
+        table="*/2 12 * * * name=often retry=1,30s USER DO; exit 1\n",
         life=("11:59:30", "12:04:30"),
         after=("12:21:30", "12:25:00"),
         away=True,
@@ -151,7 +152,8 @@ class Machine:
         do = f'echo "$CRONJOB_RUN/$CRONJOB_ATTEMPT" >>{self.place}/done'
         hook = f"cat >/dev/null; echo $CRONJOB_RUN $CRONJOB_EVENT >>{self.place}/told"
         wait = f"[ -e {self.place}/quick ] || exec sleep 60"
-        table = self.scenario.table.replace("DO", do).replace("HOOK", hook).replace("WAIT", wait)
+        table = self.scenario.table.replace(" USER ", f" {own_name()} ")
+        table = table.replace("DO", do).replace("HOOK", hook).replace("WAIT", wait)
         (here / "etc/cronjob.tab").write_text(table)
         (here / "etc/cronjob.toml").write_text(self.scenario.config)
         if self.scenario.before is not None:
