@@ -12,11 +12,11 @@ from typing import Any
 
 import pytest
 
-from cronjob.core.run import Ending
+from cronjob.core.attempt import Ending
 from cronjob.host.launcher import GuardedLauncher
 from cronjob.ports import Command
 
-WAIT_SECONDS = 15.0
+WAIT_SECONDS = 60.0  #: until a test hangs
 PYTHON = "/usr/bin/python3"  # one that every user may execute
 ENVIRONMENT = {"PATH": "/usr/bin:/bin"}
 
@@ -40,7 +40,7 @@ def shell(script: str, **changes: Any) -> Command:
     return command("/bin/sh", "-c", script, **changes)
 
 
-def marked(name: str) -> dict[str, str]:
+def with_badge(name: str) -> dict[str, str]:
     """The environment of an attempt that can be told from others."""
     return {**ENVIRONMENT, "CRONJOB_RUN": f"run-{name}", "CRONJOB_ATTEMPT": "1"}
 
@@ -192,10 +192,6 @@ def pids_with(entry: str) -> list[int]:
             if os.fsencode(entry) in path.read_bytes().split(b"\0"):
                 found.append(int(path.parent.name))
     return found
-
-
-def descriptors_of(pid: int | str) -> int:
-    return len(os.listdir(f"/proc/{pid}/fd"))
 
 
 def switches_of(pid: int) -> int:

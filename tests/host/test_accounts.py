@@ -96,5 +96,5 @@ def test_a_name_service_that_hangs_costs_its_limit_and_nothing_else(
         hang.set()
 
     _asked(monkeypatch, answer)
-    monkeypatch.setattr(lookup, "LOOKUP_SECONDS", 0.2)
+    monkeypatch.setattr(lookup, "LOOKUP_SECONDS", 0.5)
     asyncio.run(both())

@@ -10,11 +10,12 @@ from typing import Any
 
 import pytest
 
+from cronjob.core.attempt import Ending, attempt_key
 from cronjob.core.engine import step
 from cronjob.core.events import Launch, Loaded
 from cronjob.core.output import Kept
 from cronjob.core.report import Report
-from cronjob.core.run import Ending, Run, attempt_key
+from cronjob.core.run import Run
 from cronjob.core.state import State
 from cronjob.core.table import parse_table
 from cronjob.host import accounts
@@ -22,6 +23,7 @@ from cronjob.host.accounts import Account, Accounts, find_account
 from cronjob.host.attempts import Attempts
 from cronjob.host.clock import SystemClock
 from cronjob.host.jobserver import Broker
+from tests.host.descriptors import descriptors_of, own_descriptors
 
 ME = pwd.getpwuid(os.geteuid()).pw_name
 
@@ -84,7 +86,7 @@ class Machine:
         return attempt_key(wish.run.key, wish.attempt.number)
 
     async def ending(self, key: str) -> Ending:
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             while key not in self.endings:
                 await asyncio.sleep(0.001)
         return self.endings[key]
@@ -245,13 +247,13 @@ def test_a_thousand_attempts_leave_no_descriptor() -> None:
 
     async def scenario(machine: Machine) -> None:
         await machine.ending(machine.launch(burst[0]))
-        before = len(os.listdir("/proc/self/fd"))
+        before = own_descriptors()
         for number in range(100):
             keys = [machine.launch(_numbered(wish, number + 2)) for wish in burst]
             for key in keys:
                 assert (await machine.ending(key)).status == 0
-        async with asyncio.timeout(20):  # another process may hold a copy of a pipe until its exec
-            while len(os.listdir("/proc/self/fd")) > before:
+        async with asyncio.timeout(60):  # another process may hold a copy of a pipe until its exec
+            while descriptors_of(os.getpid()) != before:
                 await asyncio.sleep(0.001)
 
     with_machine(scenario)

@@ -6,7 +6,6 @@ import os
 import re
 import resource
 import signal
-import stat
 from collections.abc import Callable, Coroutine, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,7 +14,7 @@ from typing import Any
 import pytest
 
 import cronjob
-from cronjob.core.run import Ending
+from cronjob.core.attempt import Ending
 from cronjob.host import guardian_process
 from cronjob.host.nativefile import Native, open_native
 from cronjob.ports import TOKEN_DESCRIPTORS, Command
@@ -124,12 +123,9 @@ def way(either: Way, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Way:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
+def folder(everybodys: Path) -> Path:
     """A directory that every user can reach."""
-    for path in [tmp_path, *tmp_path.parents[:3]]:
-        if path.owner() == "root" and not path.stat().st_mode & stat.S_ISVTX:
-            path.chmod(0o755)
-    return tmp_path
+    return everybodys
 
 
 def program(path: Path, text: str, mode: int = 0o755) -> Path:

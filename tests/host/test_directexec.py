@@ -17,8 +17,8 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from cronjob.core.attempt import Attempt, Ending, ended
 from cronjob.core.directexec import SHELL, direct_words
-from cronjob.core.run import Attempt, Ending, ended
 from cronjob.host.nativefile import open_native
 from cronjob.host.shellprobe import need_of_shell
 from cronjob.ports import Command

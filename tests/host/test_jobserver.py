@@ -12,7 +12,8 @@ import pytest
 
 from cronjob.errors import LaunchError
 from cronjob.host.jobserver import MOST_UNASKED, Broker, makeflags
-from tests.host.processes import descriptors_of, needs_root
+from tests.host.descriptors import own_descriptors
+from tests.host.processes import needs_root
 
 KEY = "build@2026-11-21T09:30Z/1"
 
@@ -56,11 +57,11 @@ def at_the_desk(scenario: Callable[[Desk], Awaitable[None]]) -> list[str]:
     desk = Desk()
 
     async def main() -> None:
-        before = descriptors_of("self")
+        before = own_descriptors()
         await scenario(desk)
         await quiet()
         desk.broker.close(KEY)
-        assert descriptors_of("self") == before
+        assert own_descriptors() == before
 
     asyncio.run(main())
     return desk.words()
@@ -238,14 +239,15 @@ def _leave(reading: int, writing: int) -> None:
     os.close(writing)
 
 
-def _enlarge(reading: int, writing: int) -> None:
+def _keep_a_larger_one(reading: int, writing: int) -> int:
     fcntl.fcntl(reading, fcntl.F_SETPIPE_SZ, 65536)
     os.close(writing)
+    return reading
 
 
-@pytest.mark.parametrize("act", [_leave, _enlarge])
+@pytest.mark.parametrize("act", [_leave, _keep_a_larger_one])
 def test_the_loop_sleeps_whatever_a_command_does_to_its_pipes(
-    act: Callable[[int, int], None],
+    act: Callable[[int, int], int | None],
 ) -> None:
     selector = CountingSelector()
 
@@ -254,12 +256,14 @@ def test_the_loop_sleeps_whatever_a_command_does_to_its_pipes(
         reading, writing = map(os.dup, desk.broker.open(KEY))
         desk.broker.opened(KEY)
         desk.broker.offer(KEY)
-        act(reading, writing)
+        kept = act(reading, writing)
         await quiet()
         before = selector.looks
         await asyncio.sleep(0.05)  # the time in which it must not look
         looks = selector.looks - before
         desk.broker.close(KEY)
+        if kept is not None:
+            os.close(kept)
         return looks
 
     with asyncio.Runner(loop_factory=lambda: asyncio.SelectorEventLoop(selector)) as runner:
@@ -284,7 +288,7 @@ def test_who_outlives_the_attempt_waits_for_tokens_and_can_give_some_back() -> N
 def test_a_thousand_attempts_leave_no_descriptor() -> None:
     async def main() -> None:
         desk = Desk()
-        before = descriptors_of("self")
+        before = own_descriptors()
         for number in range(1000):
             key = f"{KEY}{number}"
             reading, _ = desk.broker.open(key)
@@ -295,7 +299,7 @@ def test_a_thousand_attempts_leave_no_descriptor() -> None:
             if number % 3:
                 await asyncio.sleep(0)
             desk.broker.close(key)
-        assert descriptors_of("self") == before
+        assert own_descriptors() == before
 
     asyncio.run(main())
 
@@ -305,10 +309,10 @@ def test_without_descriptors_the_attempt_is_not_started_and_nothing_is_left(
 ) -> None:
     async def main() -> None:
         desk = Desk()
-        before = descriptors_of("self")
+        before = own_descriptors()
         with no_descriptors(), pytest.raises(LaunchError, match="jobserver: Too many open files"):
             desk.broker.open(KEY)
-        assert descriptors_of("self") == before
+        assert own_descriptors() == before
         desk.broker.close(KEY)
 
     asyncio.run(main())

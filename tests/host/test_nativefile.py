@@ -5,6 +5,8 @@ import shutil
 import signal
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -30,13 +32,11 @@ def flags() -> list[str]:
 
 
 @pytest.fixture
-def copy(tmp_path: Path) -> Path:
+def copy(everybodys: Path) -> Path:
     """The program, in a directory that is trusted as far as this user can make it so."""
-    for path in [tmp_path, *tmp_path.parents[:2]]:
-        path.chmod(0o700 if os.geteuid() else 0o755)
-    shutil.copy(PROGRAM, tmp_path / "child")
-    (tmp_path / "child").chmod(0o755)
-    return tmp_path / "child"
+    shutil.copy(PROGRAM, everybodys / "child")
+    (everybodys / "child").chmod(0o755)
+    return everybodys / "child"
 
 
 @needs_program
@@ -99,16 +99,17 @@ def test_program_that_does_not_run_here_is_refused(copy: Path) -> None:
 
 
 @pytest.fixture(scope="module", params=["here", "aarch64"])
-def program(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> list[str]:
+def program(request: pytest.FixtureRequest) -> Iterator[list[str]]:
     """The program as built for this processor and, under qemu, for another; how to run it."""
     compiler, way = ("cc", "") if request.param == "here" else (CROSS, shutil.which(QEMU) or QEMU)
     for tool in filter(None, (compiler, way)):
         if not shutil.which(tool):
             pytest.skip(f"there is no {tool}")
-    path = tmp_path_factory.mktemp(request.param) / "child"
-    path.parent.chmod(0o755)
-    subprocess.run([compiler, *flags(), "-Werror", "-o", path, SOURCE], check=True)
-    return [*filter(None, [way]), str(path)]
+    with tempfile.TemporaryDirectory() as folder:
+        os.chmod(folder, 0o755)
+        path = f"{folder}/child"
+        subprocess.run([compiler, *flags(), "-Werror", "-o", path, SOURCE], check=True)
+        yield [*filter(None, [way]), path]
 
 
 def run(program: list[str], *words: str, **environment: str) -> tuple[int, bytes, bytes]:

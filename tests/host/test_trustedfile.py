@@ -21,6 +21,7 @@ from cronjob.host.trustedfile import (
     system_trust,
     user_trust,
 )
+from tests.host.descriptors import own_descriptors
 
 ME = os.geteuid()
 OTHER = 65534
@@ -285,8 +286,8 @@ def test_what_is_swapped_while_it_is_opened_never_gets_through(tmp_path: Path) -
 def test_no_descriptor_stays_open(tmp_path: Path) -> None:
     path = table(tmp_path)
     (tmp_path / "loop").symlink_to("loop")
-    before = os.listdir("/proc/self/fd")
+    before = own_descriptors()
     read_trusted(str(path), SYSTEM)
     list_trusted(str(tmp_path), SYSTEM)
     refusal(tmp_path / "loop")
-    assert os.listdir("/proc/self/fd") == before
+    assert own_descriptors() == before
