@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from cronjob.core.run import Outcome
+from cronjob.core.outcome import Outcome
 from tests.docs.manpage import ROOT
 
 MARKDOWN = sorted([ROOT / "README.md", *(ROOT / "docs").rglob("*.md")])

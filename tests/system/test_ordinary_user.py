@@ -5,6 +5,8 @@ import os
 import shutil
 import subprocess
 import sys
+import tempfile
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -28,8 +30,16 @@ def _same_python() -> bool:
     return version.stdout.split() == [str(part) for part in sys.version_info[:2]]
 
 
+@pytest.fixture(scope="module")
+def packages() -> Iterator[Path]:
+    """What the daemon imports, where everybody can read it."""
+    with tempfile.TemporaryDirectory() as name:
+        os.chmod(name, 0o755)
+        _copy_packages(Path(name))
+        yield Path(name)
+
+
 def _copy_packages(folder: Path) -> None:
-    """Put what the daemon imports where everybody can read it."""
     for name in PACKAGES:
         spec = importlib.util.find_spec(name)
         if spec is None or spec.origin is None:
@@ -41,32 +51,26 @@ def _copy_packages(folder: Path) -> None:
             shutil.copy(origin, folder)
 
 
-def _settle(folder: Path) -> None:
-    """Make it a place where a daemon of `nobody` can live."""
-    for parent in (folder, *list(folder.parents)[:2]):
-        parent.chmod(0o755)
-    _copy_packages(folder)
-    for name in ("state", "run"):
-        (folder / name).mkdir()
-        os.chown(folder / name, NOBODY, NOBODY)
-
-
 class NobodysDaemon(DaemonProcess):
     """A daemon of the account `nobody`."""
+
+    def __init__(self, folder: Path, table: str, packages: Path) -> None:
+        for name in ("state", "run"):
+            (folder / name).mkdir()
+            os.chown(folder / name, NOBODY, NOBODY)
+        super().__init__(folder, table, environment={"PYTHONPATH": str(packages)})
 
     def command(self, *options: str) -> list[str]:
         """The same, after giving up root."""
         ids = (f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups")
-        own = super().command(*options)[1:]
-        return ["setpriv", *ids, "env", f"PYTHONPATH={self.directory}", PYTHON, *own]
+        return ["setpriv", *ids, PYTHON, *super().command(*options)[1:]]
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become another user")
 @pytest.mark.skipif(not _same_python(), reason=f"{PYTHON} is not the Python of this environment")
-def test_it_runs_its_own_entries_and_says_which_it_cannot(tmp_path: Path) -> None:
-    _settle(tmp_path)
+def test_it_runs_its_own_entries_and_says_which_it_cannot(everybodys: Path, packages: Path) -> None:
     table = "@reboot name=mine nobody id -un\n@reboot name=theirs root id -un\n"
-    with NobodysDaemon(tmp_path, table) as daemon:
+    with NobodysDaemon(everybodys, table, packages) as daemon:
         daemon.wait_for("mine: nobody")
         daemon.wait_for("mine@.* attempt 1 succeeded")
         (line,) = daemon.wait_for("theirs is not run")
@@ -85,14 +89,13 @@ def test_it_runs_its_own_entries_and_says_which_it_cannot(tmp_path: Path) -> Non
     ],
 )
 def test_a_command_that_attacks_its_own_launcher_costs_at_most_the_runs_of_that_moment(
-    attack: str, said: str, tmp_path: Path
+    attack: str, said: str, everybodys: Path, packages: Path
 ) -> None:
-    _settle(tmp_path)
     table = (
         f"@reboot name=foe retry=1,1s retry-on=lost nobody test $CRONJOB_ATTEMPT = 2 || {attack}\n"
         "@reboot name=other retry=20,1s..1s retry-on=lost,failure nobody exit 1\n"
     )
-    with NobodysDaemon(tmp_path, table) as daemon:
+    with NobodysDaemon(everybodys, table, packages) as daemon:
         daemon.wait_for(f"foe@.*: {said}")
         daemon.wait_for("other@.* started", len(daemon.wait_for("other@.* started")) + 2)
         assert daemon.stop() == 0

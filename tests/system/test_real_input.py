@@ -68,7 +68,8 @@ def test_real_schedules_run_once_each_when_cronsim_says_and_never_early(tmp_path
         pytest.skip("CRONJOB_CORPUS does not name a folder of real crontabs")
     schedules = list(_real_schedules(Path(os.environ["CRONJOB_CORPUS"])))
     begin = datetime.fromtimestamp(time.clock_gettime(time.CLOCK_REALTIME), UTC)
-    end = begin.replace(second=45, microsecond=0) + timedelta(minutes=MINUTES)
+    ready = begin + timedelta(seconds=20)  # the daemon runs by then
+    end = ready.replace(second=10, microsecond=0) + timedelta(minutes=MINUTES)
     placed = _placed(schedules, begin, end)
     assert len(placed) >= ENTRIES
     me = own_name()
