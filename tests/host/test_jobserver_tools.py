@@ -21,7 +21,8 @@ from tests.host.builds import (
     makefile,
     ninja_file,
 )
-from tests.host.processes import descriptors_of, readable
+from tests.host.descriptors import own_descriptors
+from tests.host.processes import readable
 
 ROUNDS = int(os.environ.get("CRONJOB_ROUNDS", "5"))
 
@@ -160,13 +161,13 @@ def build(site: Site, slots: int, recipes: int, at_once: int, *argv: str) -> tup
     """Run one build in a pool, and see that so many of its recipes run at once."""
 
     async def main() -> tuple[int, str]:
-        before = descriptors_of("self")
+        before = own_descriptors()
         pool = Pool(site, slots)
         async with asyncio.TaskGroup() as group:
             done = group.create_task(pool.run(*argv))
             group.create_task(pool.build(recipes, at_once))
         pool.close()
-        assert descriptors_of("self") == before
+        assert own_descriptors() == before
         return done.result()
 
     return asyncio.run(main())
@@ -281,16 +282,18 @@ def test_a_killed_make_gives_back_every_token_that_it_held(site: Site, make: str
 
     async def main() -> None:
         pool = Pool(site, 4)
-        before = descriptors_of("self")
+        before = own_descriptors()
         for number in range(ROUNDS):
             with pool.start(make) as process:
-                await pool.until_running(4 * (number + 1))  # those killed have not said goodbye
-                assert pool.held == {"build": 4}
-                os.killpg(process.pid, signal.SIGKILL)
+                try:
+                    await pool.until_running(4 * (number + 1))  # those killed say no goodbye
+                    await pool.until(lambda: pool.held == {"build": 4})
+                finally:
+                    os.killpg(process.pid, signal.SIGKILL)
                 process.wait()
                 pool.ended("build")
             assert pool.free == pool.slots
-            assert descriptors_of("self") == before
+            assert own_descriptors() == before
         pool.close()
 
     asyncio.run(main())

@@ -148,20 +148,19 @@ def test_a_command_that_makes_up_tokens_gains_none_and_is_named(tmp_path: Path, 
 
 @needs_root
 @each_make
-def test_the_make_of_another_user_takes_part(tmp_path: Path, site: Site, make: str) -> None:
-    path = makefile(site, 6)
-    for folder in (site.folder, *site.folder.parents[: len(site.folder.parts) - 3]):
-        folder.chmod(folder.stat().st_mode | 0o055)
-    for fifo in ("log", "go"):
-        (site.folder / fifo).chmod(0o666)
-    program = path.with_name("make")  # that of the test may lie where nobody else may look
+def test_the_make_of_another_user_takes_part(tmp_path: Path, everybodys: Path, make: str) -> None:
+    program = everybodys / "make"  # that of the test may lie where nobody else may look
     shutil.copy(make, program)
-    # As cargo does: through the name of the descriptor, which only its owner may open.
-    lines = table(build=f"slots=auto : </dev/fd/98 >/dev/fd/99 && exec {program} -f {path}")
-    lines = lines.replace(f" {own_name()} ", " nobody ", 1)
-    with DaemonProcess(tmp_path, lines, "--slots", "6") as daemon:
-        site.build(6, 3)
-        daemon.wait_for("attempt 1 succeeded")
+    with Site(everybodys) as site:
+        path = makefile(site, 6)
+        for fifo in ("log", "go"):
+            (everybodys / fifo).chmod(0o666)
+        # As cargo does: through the name of the descriptor, which only its owner may open.
+        lines = table(build=f"slots=auto : </dev/fd/98 >/dev/fd/99 && exec {program} -f {path}")
+        lines = lines.replace(f" {own_name()} ", " nobody ", 1)
+        with DaemonProcess(tmp_path, lines, "--slots", "6") as daemon:
+            site.build(6, 3)
+            daemon.wait_for("attempt 1 succeeded")
 
 
 ENVIRONMENT = {"MAKEFLAGS": " -j --jobserver-auth=3,4", "MFLAGS": "-j"}
