@@ -12,8 +12,8 @@ from pathlib import Path
 
 import pytest
 
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.query import HistoryQuery, RunRow
-from cronjob.core.run import RunOutcome
 from cronjob.host.history.database import NAME
 from cronjob.host.history.reading import open_reader
 from cronjob.host.identity import own_name
