@@ -9,8 +9,8 @@ LONGEST_WHY = 4096  #: characters
 def hook_environment(detail: RunDetail, kind: NoticeKind) -> dict[str, str]:
     """The run's facts, one variable each; empty where there is nothing to say.
 
-    `CRONJOB_ATTEMPT` is not among them: with `CRONJOB_RUN` it marks the processes of an attempt,
-    which a hook is not.
+    `CRONJOB_ATTEMPT` is not among them: with `CRONJOB_RUN` it is the badge of an attempt's
+    processes, which a hook's are not.
     """
     row, latest = detail.row, detail.row.latest
     code = latest.code if latest is not None else None

@@ -18,6 +18,7 @@ if TYPE_CHECKING:
 
 EXEC_LOOKS = 4  #: how often a walk looks at processes in the middle of an exec
 EXEC_SECONDS = 0.0005  #: between two looks
+DOUBT_SECONDS = 0.25  #: after which an orphan that is still there is taken for a stranger
 
 
 class Attempt:
@@ -40,8 +41,8 @@ class Attempt:
         # a session and an environment of its own could not be told from a stranger.
         self.members: dict[int, int] = {}
         names = ("CRONJOB_RUN", "CRONJOB_ATTEMPT")
-        marks = [encoded(f"{key}={environment[key]}") for key in names if key in environment]
-        self.marks = frozenset(marks if len(marks) == len(names) else ())
+        badge = [encoded(f"{key}={environment[key]}") for key in names if key in environment]
+        self.badge = frozenset(badge if len(badge) == len(names) else ())
 
     def end(self, status: int, usage: Message) -> None:
         """Its first process has been reaped, so its pid may soon be another's."""
@@ -75,7 +76,7 @@ class Attempt:
         return found
 
     def tree(self, spare: Collection[int]) -> list[Process]:
-        """Its live processes: those in its cgroup, and those below it, in its session or marked.
+        """Its live processes: in its cgroup; below it, in its session, or with its badge.
 
         The second look finds what somebody else, as a login service, has moved out of the group.
         """
@@ -98,10 +99,10 @@ class Attempt:
         """
         if process.parent in family or self.knows(process):
             return True
-        if not self.marks or not process.live:
+        if not self.badge or not process.live:
             return False
         environment = process.environment()
-        return None if environment is None else self.has_marked(environment)
+        return None if environment is None else self.is_worn_in(environment)
 
     def knows(self, process: Process) -> bool:
         """Whether `process` can be told to be of this without a look at its environment."""
@@ -113,13 +114,13 @@ class Attempt:
         # who then was in it before: the kernel gives no pid away that is in use for a session.
         return process.session == self.pid and process.start <= self.ended
 
-    def has_marked(self, environment: Iterable[bytes]) -> bool:
-        """Whether a process with this environment was started from within it."""
-        return bool(self.marks) and self.marks.issubset(environment)
+    def is_worn_in(self, environment: Iterable[bytes]) -> bool:
+        """Whether a process with this environment was started from within it, by its badge."""
+        return bool(self.badge) and self.badge.issubset(environment)
 
 
 class Orphans:
-    """Children of the guardian that outlived their parents, each looked at once.
+    """Children of the guardian that outlived their parents, each looked at until it is known.
 
     To find out whose they are is dear, and anybody may leave thousands behind: so those of others
     are left out of the walks for an attempt.
@@ -127,7 +128,7 @@ class Orphans:
 
     def __init__(self) -> None:
         self._owners: dict[int, Attempt | None] = {}  #: None: of none that is going
-        self._doubtful: set[int] = set()  #: seen once, in the middle of an exec
+        self._doubtful: dict[int, float] = {}  #: since when (monotonic) in the middle of an exec
 
     def look(self, children: Iterable[int], attempts: Collection[Attempt]) -> None:
         """See whose those of `children` are that are not known yet."""
@@ -139,18 +140,21 @@ class Orphans:
         owner = next((attempt for attempt in attempts if attempt.knows(process)), None)
         if owner is None:
             environment = process.environment()
-            if environment is None and process.pid not in self._doubtful:
-                self._doubtful.add(process.pid)
+            if environment is None and self._is_in_doubt(process.pid):
                 return
-            marked = (attempt for attempt in attempts if attempt.has_marked(environment or ()))
-            owner = next(marked, None)
-        self._doubtful.discard(process.pid)
+            wearing = (attempt for attempt in attempts if attempt.is_worn_in(environment or ()))
+            owner = next(wearing, None)
+        self._doubtful.pop(process.pid, None)
         self._owners[process.pid] = owner
+
+    def _is_in_doubt(self, pid: int) -> bool:
+        now = time.monotonic()
+        return now - self._doubtful.setdefault(pid, now) < DOUBT_SECONDS
 
     def reaped(self, pid: int) -> None:
         """Its number may be another's from now on."""
         self._owners.pop(pid, None)
-        self._doubtful.discard(pid)
+        self._doubtful.pop(pid, None)
 
     def may_be_of(self, attempt: Attempt) -> bool:
         """Whether any of them belongs to `attempt`, or might."""

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterator, Mapping
 
 #: systemd sets them on what a unit with Delegate= may manage (systemd.resource-control(5)).
-MARKS = ("user.delegate", "trusted.delegate")
+DELEGATION = ("user.delegate", "trusted.delegate")
 CONTROLLERS = ("cpu", "memory")  #: those that an entry's fields can use
 CPU_PERIOD = 100_000  #: microseconds; the kernel's default for cpu.max
 
@@ -39,16 +39,16 @@ def _is_below(path: str, root: str) -> bool:
 def delegated_group() -> str | None:
     """The group this process may divide as it likes; None when nobody handed it one."""
     group = own_group()
-    if group is None or not _is_marked(group):
+    if group is None or not _is_handed_over(group):
         return None
     writable = os.access(group, os.W_OK) and os.access(f"{group}/cgroup.procs", os.W_OK)
     return group if writable else None
 
 
-def _is_marked(group: str) -> bool:
-    for mark in MARKS:
+def _is_handed_over(group: str) -> bool:
+    for attribute in DELEGATION:
         with contextlib.suppress(OSError):  # not there, or only root may read it
-            if os.getxattr(group, mark) == b"1":
+            if os.getxattr(group, attribute) == b"1":
                 return True
     return False
 

@@ -2,7 +2,7 @@
 
 A launcher that loses its daemon ends all that is below it, and itself; so it is waited for.  If it
 is dead too, what it had started is below another process now, and has to be looked for among all
-that there are: by pid, by session, by the marks in the environment, and by who started whom.
+that there are: by pid, by session, by the badge in the environment, and by who started whom.
 """
 
 import asyncio
@@ -13,8 +13,7 @@ import time
 from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 
-from cronjob.core import query
-from cronjob.core.query import OpenAttempt
+from cronjob.core.found import OpenAttempt, ProcessKey
 from cronjob.host.cgroup import kill_group
 from cronjob.host.channel import encoded
 from cronjob.host.guardian_process import SCRIPT
@@ -23,7 +22,7 @@ from cronjob.host.sweep import KILL_SECONDS, WALK_SECONDS
 
 LAUNCHER_SECONDS = KILL_SECONDS + 1.0  #: a launcher without a daemon is over by then
 CLEAN_LOOKS = 2  #: in a row: who forks while he is looked for is met by the second one
-DOUBTFUL_LOOKS = 10  #: at processes in the middle of an exec, which show no environment
+DOUBT_SECONDS = 2.0  #: for those in the middle of an exec, which show no environment yet
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +34,7 @@ class Swept:
 
 
 async def end_leftovers(
-    attempts: Sequence[OpenAttempt], launcher: query.Process | None, groups: str = ""
+    attempts: Sequence[OpenAttempt], launcher: ProcessKey | None, groups: str = ""
 ) -> Swept:
     """End what is left of `attempts` of this boot, at most 5 s after their `launcher` is dead.
 
@@ -50,7 +49,7 @@ async def end_leftovers(
     return await _end_all(_Search(attempts))
 
 
-async def _outlive(launcher: query.Process) -> None:
+async def _outlive(launcher: ProcessKey) -> None:
     """Wait for the launcher's own end; kill it when it does not come to that."""
     process = read_process(launcher.pid)
     if process is None or process.start != launcher.ticks or not process.live:
@@ -81,20 +80,21 @@ async def _readable(descriptor: int, seconds: float) -> bool:
 
 async def _end_all(search: "_Search") -> Swept:
     """SIGKILL and look again until nothing is found."""
-    limit = time.monotonic() + KILL_SECONDS
+    begun = time.monotonic()
     ended: set[tuple[int, int]] = set()
-    clean = looks = 0
+    found: list[Process] = []
+    clean = 0
     while True:
         with contextlib.suppress(OSError):  # no descriptor for a look: soon again
             found = search.look()
-            looks += 1
             clean = 0 if found else clean + 1
             for process in found:
                 ended.add((process.pid, process.start))
                 send_signal(process, signal.SIGKILL)
-            if clean >= CLEAN_LOOKS and (not search.doubtful or looks >= DOUBTFUL_LOOKS):
+            spent = time.monotonic() - begun
+            if clean >= CLEAN_LOOKS and (not search.doubtful or spent >= DOUBT_SECONDS):
                 return Swept(len(ended))
-            if time.monotonic() >= limit:
+            if spent >= KILL_SECONDS:
                 left = tuple(sorted(process.pid for process in found))
                 return Swept(len(ended) - len(left), left)
         await asyncio.sleep(WALK_SECONDS)
@@ -110,12 +110,12 @@ class _Search:
 
     attempts: Sequence[OpenAttempt]
     doubtful: bool = False  #: whether something was in the middle of an exec
-    marks: list[frozenset[bytes]] = field(init=False)
+    badges: list[frozenset[bytes]] = field(init=False)
     known: dict[int, int] = field(default_factory=dict)  #: start by pid, of all that were found
 
     def __post_init__(self) -> None:
-        self.marks = [
-            frozenset(encoded(word) for word in _marks_of(attempt)) for attempt in self.attempts
+        self.badges = [
+            frozenset(encoded(word) for word in _badge_of(attempt)) for attempt in self.attempts
         ]
 
     def look(self) -> list[Process]:
@@ -144,7 +144,7 @@ class _Search:
             known = inherited or process.session in sessions
             if process.pid == os.getpid() or (not known and _is_launcher(process)):
                 continue
-            owned = known or self._is_marked(process)
+            owned = known or self._has_badge(process)
             if owned and process.pid not in spared:
                 self.known[process.pid] = process.start
                 if process.live:
@@ -166,17 +166,17 @@ class _Search:
             and (one.start <= ticks[one.session] or self.known.get(one.pid) == one.start)
         }
 
-    def _is_marked(self, process: Process) -> bool:
+    def _has_badge(self, process: Process) -> bool:
         if self.known.get(process.pid) == process.start:
             return True
-        environment = process.environment() if process.live else set()
+        environment = process.environment()
         if environment is None:
-            self.doubtful |= _is_readable(process)
+            self.doubtful = True
             return False
-        return any(marks <= environment for marks in self.marks)
+        return any(badge <= environment for badge in self.badges)
 
 
-def _marks_of(attempt: OpenAttempt) -> tuple[str, str]:
+def _badge_of(attempt: OpenAttempt) -> tuple[str, str]:
     return f"CRONJOB_RUN={attempt.run}", f"CRONJOB_ATTEMPT={attempt.number}"
 
 
@@ -197,12 +197,3 @@ def _is_launcher(process: Process) -> bool:
     script = encoded(os.path.basename(SCRIPT))
     words = proc_file(f"/proc/{process.pid}/cmdline").split(b"\0")
     return any(os.path.basename(word) == script for word in words[:5])
-
-
-def _is_readable(process: Process) -> bool:
-    """Whether its environment may be read at all: not that of the kernel's, nor of strangers."""
-    try:
-        os.readlink(f"/proc/{process.pid}/exe")
-    except OSError:
-        return False
-    return True

@@ -81,11 +81,19 @@ class Process:
         self._empty = len(fields) > 48 and fields[47] == fields[48] != b"0"
 
     def environment(self) -> set[bytes] | None:
-        """What it was executed with; None in the middle of an exec, when there is none yet."""
+        """What it was executed with, as far as this may be read; None in the middle of an exec."""
         if self._empty or not self.live:
             return set()
         text = proc_file(f"/proc/{self.pid}/environ") or self._environment_of_a_thread()
-        return set(text.split(b"\0")) - {b""} or None
+        return set(text.split(b"\0")) - {b""} if text or not self._has_program() else None
+
+    def _has_program(self) -> bool:
+        """Not so of the kernel's own, of one that is ending, and, to see, of a stranger."""
+        try:
+            os.readlink(f"/proc/{self.pid}/exe")
+        except OSError:
+            return False
+        return True
 
     def _environment_of_a_thread(self) -> bytes:
         """The same from a thread that goes on, when the first one has ended and shows none."""

@@ -3,7 +3,6 @@
 import contextlib
 import os
 import signal
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -15,9 +14,9 @@ from tests.host.processes import (
     Machine,
     all_dead,
     dead,
-    marked,
     seconds_until,
     shell,
+    with_badge,
     with_machine,
 )
 
@@ -35,14 +34,14 @@ def remove(group: Path) -> None:
 
 @pytest.fixture
 def delegated() -> Iterator[Path]:
-    """A group that is marked as systemd marks it, with this process in it."""
+    """A group that systemd would have handed over, with this process in it."""
     home = cgroup.own_group()
     if home is None or not os.access(home, os.W_OK):
         pytest.skip("there is no cgroup v2 in which this user may make a group")
     group = Path(home) / f"cronjob-test-{os.getpid()}"
     try:
         group.mkdir()
-        os.setxattr(group, cgroup.MARKS[0], b"1")
+        os.setxattr(group, cgroup.DELEGATION[0], b"1")
     except OSError as error:
         with contextlib.suppress(OSError):
             group.rmdir()
@@ -58,9 +57,9 @@ def groups(delegated: Path) -> list[Path]:
 
 
 def test_group_without_the_mark_is_left_alone(delegated: Path) -> None:
-    os.removexattr(delegated, cgroup.MARKS[0])
+    os.removexattr(delegated, cgroup.DELEGATION[0])
     assert cgroup.delegated_group() is None
-    os.setxattr(delegated, cgroup.MARKS[1], b"1")
+    os.setxattr(delegated, cgroup.DELEGATION[1], b"1")
     assert cgroup.delegated_group() == str(delegated)
 
 
@@ -122,11 +121,9 @@ def test_end_kills_in_one_stroke_what_multiplies(delegated: Path) -> None:
         async with machine.running("a", shell(script)) as talk:
             await talk.numbers(1)
             (group,) = groups(delegated)
-            begin = time.monotonic()
             machine.launcher.end("a", 0.1)
             ending = await machine.ending("a")
         assert (ending.status, ending.survivors) == (signal.SIGKILL, ())
-        assert time.monotonic() - begin < 5.0
         assert not group.exists() or (group / "cgroup.procs").read_text() == ""
 
     with_machine(scenario)
@@ -197,7 +194,7 @@ def test_time_of_processes_that_nobody_waited_for_is_counted(tmp_path: Path) -> 
 def test_death_of_the_launcher_leaves_nothing_in_the_groups() -> None:
     async def scenario(machine: Machine) -> None:
         async with machine.running(
-            "a", shell(f"{ESCAPE}; sleep 300", environment=marked("a"))
+            "a", shell(f"{ESCAPE}; sleep 300", environment=with_badge("a"))
         ) as a:
             pids = await a.numbers(1)
             guarding = machine.launcher.guardian_pid
