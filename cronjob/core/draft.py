@@ -18,10 +18,11 @@ from cronjob.core.events import (
 )
 from cronjob.core.line import Place
 from cronjob.core.missed import Missed
-from cronjob.core.notice import notices
+from cronjob.core.outcome import Outcome, RunOutcome
 from cronjob.core.record import Begun, Change, Over, Progress
-from cronjob.core.run import MOVES, Move, Outcome, Run, RunOutcome, RunState
+from cronjob.core.run import MOVES, Move, Run, RunState
 from cronjob.core.state import State, Timer
+from cronjob.core.telling import notices
 
 
 class Draft(State):

@@ -8,8 +8,19 @@ the order in which they are to be performed.
 from datetime import timedelta
 from typing import assert_never
 
-from cronjob.core import admission, firing, gating, policy, pool, report, restore, tokens
+from cronjob.core import (
+    admission,
+    firing,
+    gating,
+    policy,
+    pool,
+    renaming,
+    report,
+    restore,
+    tokens,
+)
 from cronjob.core.admission import STOPPING
+from cronjob.core.attempt import ended
 from cronjob.core.draft import Draft
 from cronjob.core.entry import Entry
 from cronjob.core.events import (
@@ -28,8 +39,10 @@ from cronjob.core.events import (
     TokenWithdrawn,
     Woken,
 )
-from cronjob.core.record import Left, Started
-from cronjob.core.run import Asked, Outcome, Run, RunState, ended
+from cronjob.core.found import Left
+from cronjob.core.outcome import Outcome
+from cronjob.core.record import Started
+from cronjob.core.run import Asked, Run, RunState
 from cronjob.core.state import State
 
 _REFUSED = "its entry is refused now"
@@ -117,6 +130,7 @@ def _load(draft: Draft, event: Loaded) -> None:
         restore.runs(draft, left, booted=event.reboot)
         firing.make_up(draft, late)
     else:
+        renaming.follow(draft, event.renamed)
         firing.replan(draft)
         _carry_over(draft, event)
     firing.start_due(draft)

@@ -5,14 +5,17 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from typing import NamedTuple
 
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.config import Hooks
 from cronjob.core.entry import Entry
+from cronjob.core.found import Left
 from cronjob.core.gates import Readings
 from cronjob.core.missed import Missed
 from cronjob.core.notice import Notice
-from cronjob.core.record import Change, Left
+from cronjob.core.outcome import RunOutcome
+from cronjob.core.record import Change
 from cronjob.core.report import Report
-from cronjob.core.run import Attempt, Ending, Run, RunOutcome
+from cronjob.core.run import Run
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +36,8 @@ class Loaded:
     left: Left | None = None  #: first time only: what the daemon before left, if there was one
     since: Mapping[str, datetime] = field(default_factory=dict)
     #: by label, since when its schedule is in force; now, where it is not in it
+    renamed: Mapping[str, str] = field(default_factory=dict)
+    #: later times only: label before -> label now, of entries that are called otherwise
     hooks: Hooks = field(default_factory=Hooks)  #: of everybody
     reboot: bool = False  #: the machine has booted since a daemon ran last
 

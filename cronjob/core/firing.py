@@ -12,8 +12,9 @@ from cronjob.core import admission, catchup, policy, report
 from cronjob.core.catchup import MadeUp, Terms
 from cronjob.core.draft import Draft
 from cronjob.core.fields import CatchUp
+from cronjob.core.found import Left
 from cronjob.core.missed import Absence, Missed
-from cronjob.core.record import Left, Planned
+from cronjob.core.record import Planned
 from cronjob.core.run import instant_of, run_key
 from cronjob.core.schedule import FireTime, Schedule
 from cronjob.core.timetable import Node, Taken

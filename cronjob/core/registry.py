@@ -12,7 +12,7 @@ from hashlib import sha256
 from typing import NamedTuple
 
 from cronjob.core.entry import Entry, Identity
-from cronjob.core.record import KnownEntry, Left
+from cronjob.core.found import KnownEntry, Left
 from cronjob.core.schedule import Schedule
 from cronjob.core.zone import zone_name
 
@@ -117,13 +117,17 @@ def followed(left: Left, renamed: Mapping[str, str]) -> Left:
     """What the daemon before left, by the labels of now; a run that is recorded keeps its key."""
     if not renamed:
         return left
-    keys = (key.rpartition("@") for key in left.recorded)
-    again = frozenset(f"{renamed[label]}@{rest}" for label, _, rest in keys if label in renamed)
     return replace(
         left,
-        recorded=left.recorded | again,
+        recorded=also_under(left.recorded, renamed),
         unfinished=tuple(
             run._replace(label=renamed.get(run.label, run.label)) for run in left.unfinished
         ),
         interrupted=tuple(renamed.get(label, label) for label in left.interrupted),
     )
+
+
+def also_under(keys: frozenset[str], renamed: Mapping[str, str]) -> frozenset[str]:
+    """The keys of runs, and those that these would have had under the labels of now."""
+    parts = (key.rpartition("@") for key in keys)
+    return keys | {f"{renamed[label]}@{rest}" for label, _, rest in parts if label in renamed}

@@ -5,11 +5,13 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import IntEnum
 
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.entry import Entry
+from cronjob.core.found import Left
+from cronjob.core.outcome import Outcome
 from cronjob.core.output import BYTES_A_WINDOW, LINES_A_WINDOW, WINDOW
-from cronjob.core.record import Left
 from cronjob.core.retry import GaveUp
-from cronjob.core.run import Attempt, Ending, Outcome, Run
+from cronjob.core.run import Run
 from cronjob.core.waits import waited_words, wanted
 from cronjob.core.words import counted, listed, seconds
 from cronjob.errors import printable
@@ -281,6 +283,13 @@ def refused(label: str, entry: Entry, why: str) -> Report:
     """An entry of a table that this daemon does not run."""
     text = f"{entry.place}: {label} is not run: {why}"
     return Report("entry-refused", Priority.ERROR, text, (("CRONJOB_NAME", label),))
+
+
+def renamed(before: str, label: str, runs: int) -> Report:
+    """An entry with unfinished runs is called otherwise from now on."""
+    what = f"{counted(runs, 'run')} of it {'goes' if runs == 1 else 'go'} on"
+    text = f"{label}: it was called {before}; {what}"
+    return Report("entry-renamed", Priority.INFO, text, (("CRONJOB_NAME", label),))
 
 
 def missed(schedules: int, entries: int, since: datetime, until: datetime, why: str) -> Report:

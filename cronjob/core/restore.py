@@ -6,12 +6,15 @@ All of it has its record already; what is recorded here is only what becomes of 
 from datetime import datetime, timedelta
 
 from cronjob.core import admission, report
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.draft import Draft
 from cronjob.core.entry import Entry
 from cronjob.core.fields import SPREAD
-from cronjob.core.record import Ended, Left, Over, Unfinished
+from cronjob.core.found import Left, Unfinished
+from cronjob.core.outcome import Outcome, RunOutcome
+from cronjob.core.record import Ended, Over
 from cronjob.core.retry import retry_before
-from cronjob.core.run import Asked, Attempt, Ending, Move, Outcome, Run, RunOutcome, RunState
+from cronjob.core.run import Asked, Move, Run, RunState
 from cronjob.core.schedule import FireTime
 from cronjob.core.waits import Reason, Wait
 

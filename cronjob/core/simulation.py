@@ -12,13 +12,14 @@ from math import ceil
 from typing import Any
 
 from cronjob.core import events
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.engine import step
 from cronjob.core.entry import Entry
 from cronjob.core.events import Effect, EndAttempt, Event, Launch, Loaded, Moment
 from cronjob.core.gates import Readings
 from cronjob.core.record import Change, StoppedInOrder
 from cronjob.core.report import Report
-from cronjob.core.run import Attempt, Ending, Run, manual_key
+from cronjob.core.run import Run, manual_key
 from cronjob.core.state import State
 
 
@@ -158,9 +159,18 @@ class Simulation:
         self._going.pop(run, None)
         self.handle(events.AttemptEnded(self.clock.moment(), run, ending, self.chance))
 
-    def reload(self, entries: Mapping[str, Entry], slots: int | None = None) -> None:
-        """Give the engine other tables and, if `slots` is given, a pool of that size."""
-        self.handle(Loaded(moment=self.clock.moment(), entries=entries, slots=slots))
+    def reload(
+        self,
+        entries: Mapping[str, Entry],
+        slots: int | None = None,
+        renamed: Mapping[str, str] | None = None,
+    ) -> None:
+        """Give the engine other tables and, if `slots` is given, a pool of that size.
+
+        `renamed` has the label of now for the label before, of entries that are called otherwise.
+        """
+        moment, names = self.clock.moment(), renamed or {}
+        self.handle(Loaded(moment=moment, entries=entries, slots=slots, renamed=names))
 
     def stop(self, *, force: bool = False) -> None:
         """Ask for a stop; `stopped` is set once nothing runs any more."""

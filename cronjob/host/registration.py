@@ -4,7 +4,7 @@ from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime
 
 from cronjob.core.entry import Entry, Identity
-from cronjob.core.record import KnownEntry
+from cronjob.core.found import KnownEntry
 from cronjob.core.registry import Reconciled, Registered, labels_before, reconcile
 
 
@@ -24,16 +24,18 @@ class Registration:
         """What entries were called, so that they keep their labels."""
         return labels_before(tuple(self._known.values()))
 
-    def update(self, entries: Mapping[str, Entry], now: datetime) -> Reconciled:
-        """These are the entries from now on, by label."""
-        reconciled = reconcile(tuple(self._known.values()), entries, now)
+    def compare(self, entries: Mapping[str, Entry], now: datetime) -> Reconciled:
+        """What these entries, by label, make of what is known."""
+        return reconcile(tuple(self._known.values()), entries, now)
+
+    def note(self, reconciled: Reconciled) -> None:
+        """This holds from now on: what is recorded later belongs to the entries of now."""
         for row in reconciled.rows:
             if row.before is not None:
                 del self._known[row.before]
             self._known[row.entry.identity] = row.entry
         if reconciled.rows:
             self._store(reconciled.rows)
-        return reconciled
 
     def store_again(self) -> None:
         """Everything, for a history that has lost it."""

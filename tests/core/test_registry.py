@@ -6,7 +6,7 @@ from datetime import datetime, timedelta
 import pytest
 
 from cronjob.core.entry import Entry, Identity, Table, label_entries
-from cronjob.core.record import KnownEntry, Left, Unfinished
+from cronjob.core.found import KnownEntry, Left, Unfinished
 from cronjob.core.registry import (
     Reconciled,
     definition,

@@ -4,10 +4,13 @@ from datetime import datetime, timedelta
 import pytest
 
 from cronjob.core import report
-from cronjob.core.record import Left, Progress, Unfinished
+from cronjob.core.attempt import Attempt, Ending, ended
+from cronjob.core.found import Left, Unfinished
+from cronjob.core.outcome import Outcome
+from cronjob.core.record import Progress
 from cronjob.core.report import Priority
 from cronjob.core.retry import GaveUp
-from cronjob.core.run import Attempt, Ending, Outcome, Run, RunState, ended
+from cronjob.core.run import Run, RunState
 from cronjob.core.schedule import FireTime
 from cronjob.core.waits import Waited
 from cronjob.testing import entries_of, exited, killed, lost, not_started

@@ -5,12 +5,13 @@ it happens, and complains of the first that cannot be true.
 """
 
 from collections.abc import Iterable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Protocol
 
 from cronjob.core.entry import Entry
 from cronjob.core.missed import Missed
+from cronjob.core.outcome import Outcome, RunOutcome
 from cronjob.core.record import (
     Begun,
     Change,
@@ -21,7 +22,6 @@ from cronjob.core.record import (
     Progress,
     Started,
 )
-from cronjob.core.run import Outcome, RunOutcome
 from cronjob.core.schedule import Schedule
 
 #: Why a ladder may end before its attempts are used.
@@ -104,6 +104,19 @@ class Book:
             if page.outcome is None:
                 entry = entries.get(page.label)
                 page.limit = entry.fields.retry.limit if entry is not None else 0
+
+    def rename(self, renamed: Mapping[str, str]) -> None:
+        """These labels are of the same entries as those before."""
+        for page in self.pages.values():
+            page.label = renamed.get(page.label, page.label)
+        self._claims = {
+            (renamed.get(label, label), at, number): key
+            for (label, at, number), key in self._claims.items()
+        }
+        self.missed = [
+            replace(row, labels=tuple(renamed.get(label, label) for label in row.labels))
+            for row in self.missed
+        ]
 
     def _begun(self, change: Begun) -> None:
         run = change.run

@@ -5,11 +5,13 @@ from dataclasses import replace
 from datetime import datetime, timedelta
 from typing import Any, Protocol
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.entry import Entry
 from cronjob.core.events import Effect, Launch, Loaded, Record, Stopped
-from cronjob.core.record import Begun, Change, Left, Progress
-from cronjob.core.run import Attempt, Run
-from cronjob.testing import Act, Simulation
+from cronjob.core.found import Left
+from cronjob.core.record import Begun, Change, Progress
+from cronjob.core.run import Run
+from cronjob.testing import Act, MemoryHistory, Simulation
 from tests.scenario.book import Book, Window
 
 
@@ -21,6 +23,24 @@ class Store(Protocol):
 
     def left(self) -> Left:
         """What the next daemon is told."""
+
+
+class NamingHistory(MemoryHistory):
+    """One in which an entry may get another name, as it does when that is registered."""
+
+    def rename(self, renamed: Mapping[str, str]) -> None:
+        """The runs of these labels are of those labels now; they keep their keys."""
+        for run in self.runs.values():
+            run.label = renamed.get(run.label, run.label)
+        self._claims = {
+            (renamed.get(label, label), at, number) for label, at, number in self._claims
+        }
+
+    def left(self, uncertain_since: datetime | None = None) -> Left:
+        """Recorded are runs of the label of now, too."""
+        left = super().left(uncertain_since)
+        keys = {f"{self.runs[key].label}@{key.rpartition('@')[2]}" for key in left.recorded}
+        return replace(left, recorded=left.recorded | keys)
 
 
 class Crash(BaseException):
@@ -102,16 +122,21 @@ class Machine:
             return True
         return self.run(lambda simulation: simulation.jump_wall(by))
 
-    def load(self, entries: Mapping[str, Entry]) -> bool:
+    def load(self, entries: Mapping[str, Entry], renamed: Mapping[str, str] | None = None) -> bool:
         """Change the tables; whether the daemon has survived it."""
         self.entries = entries
+        names = renamed or {}
+        for window in self.windows:
+            window.label = names.get(window.label, window.label)
+        self.book.rename(names)
         self.book.reread(entries)
         if self.alive is None or self.alive.state.stopping:
             return True  # the next daemon sees it
         before = [window for window in self.windows if window.until is None]
         moment = self.alive.clock.moment()
-        loaded = Loaded(moment=moment, entries=entries, since=self._since())
+        loaded = Loaded(moment=moment, entries=entries, since=self._since(), renamed=names)
         survived = self.run(lambda simulation: simulation.handle(loaded))
+        self.book.rename(names)  # also what was due before
         for window in before:
             if not survived and window.until is not None:
                 window.until = self.book.dealt_with(window.label, exact=self.exact)

@@ -18,9 +18,11 @@ from typing import Any
 
 import pytest
 
+from cronjob.core.attempt import Attempt
+from cronjob.core.found import Left
 from cronjob.core.gates import Readings
-from cronjob.core.record import Change, Left
-from cronjob.core.run import Attempt, Run
+from cronjob.core.record import Change
+from cronjob.core.run import Run
 from cronjob.core.simulation import CALM
 from cronjob.host.history.store import SqliteHistory
 from cronjob.ports import Batch

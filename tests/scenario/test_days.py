@@ -5,9 +5,10 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.events import Record
 from cronjob.core.record import Progress
-from cronjob.core.run import Attempt, Run
+from cronjob.core.run import Run
 from cronjob.testing import Act, MemoryHistory, Simulation, entries_of, exited, killed
 
 at = datetime.fromisoformat

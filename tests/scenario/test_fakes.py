@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.events import Moment
-from cronjob.core.run import Attempt, Ending, Run
+from cronjob.core.run import Run
 from cronjob.ports import Clock, Command, Launcher
 from cronjob.testing import (
     Act,

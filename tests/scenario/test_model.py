@@ -4,18 +4,20 @@ The account of it, `Book`, is the plain model: it complains by itself of an atte
 twice, that starts before it is recorded, and of a run that begins or ends twice.
 """
 
+from collections.abc import Mapping
 from datetime import datetime, timedelta
 
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule
 
+from cronjob.core.attempt import Ending
 from cronjob.core.entry import Entry
 from cronjob.core.gates import Readings
-from cronjob.core.run import Ending, RunState
+from cronjob.core.run import RunState
 from cronjob.core.simulation import CALM, Simulation
-from cronjob.testing import Act, MemoryHistory, entries_of, exited, killed, lost, not_started
-from tests.scenario.lives import Machine
+from cronjob.testing import Act, entries_of, exited, killed, lost, not_started
+from tests.scenario.lives import Machine, NamingHistory
 
 START = datetime.fromisoformat("2026-10-25T00:20:30Z")  # Paris repeats an hour soon
 TABLES = (
@@ -37,6 +39,13 @@ TABLES = (
     "",
 )
 LOADS = tuple(entries_of(text, host="h") for text in TABLES)
+OTHERWISE = {
+    "often": "frequent",
+    "flaky": "shaky",
+    "all": "each",
+    "wide": "broad",
+    "fresh": "new~2",
+}
 ENDINGS = (exited(0), exited(1), exited(137), killed(9), not_started(), lost())
 BUSY = Readings(load=9.0)
 
@@ -48,10 +57,11 @@ class AnyLife(RuleBasedStateMachine):
     def start(self, slots: int, batch: int, hasty: bool) -> None:
         self.readings = CALM
         self.forced = False
+        self.history = NamingHistory()
         self.machine = Machine(
             LOADS[0],
             start=START,
-            store=MemoryHistory(),
+            store=self.history,
             slots=slots,
             batch=batch,
             hasty=hasty,
@@ -118,7 +128,22 @@ class AnyLife(RuleBasedStateMachine):
 
     @rule(load=st.sampled_from(LOADS))
     def the_tables_change(self, load: dict[str, Entry]) -> None:
-        self.machine.load(load)
+        again = {now: name for name, now in OTHERWISE.items() if now in self.machine.entries}
+        self.change(load, {now: name for now, name in again.items() if name in load})
+
+    @rule(name=st.sampled_from(sorted(OTHERWISE)))
+    def an_entry_is_called_otherwise(self, name: str) -> None:
+        before, now = name, OTHERWISE[name]
+        if now in self.machine.entries:
+            before, now = now, before
+        if before in self.machine.entries:
+            entries = self.machine.entries.items()
+            self.change({now if x == before else x: e for x, e in entries}, {before: now})
+
+    def change(self, entries: Mapping[str, Entry], renamed: Mapping[str, str]) -> None:
+        """The tables have these entries now, some of them under other labels."""
+        self.machine.load(entries, renamed)
+        self.history.rename(renamed)
 
     @rule(readings=st.sampled_from((CALM, BUSY)))
     def the_gauges_change(self, readings: Readings) -> None:

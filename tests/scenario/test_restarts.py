@@ -12,8 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.entry import Entry
-from cronjob.core.run import Attempt, Run
+from cronjob.core.run import Run
 from cronjob.testing import Act, entries_of
 from tests.core.lives import Life
 
