@@ -6,6 +6,7 @@ SYSTEM_STATE = "/var/lib/cronjob"
 SYSTEM_RUNTIME = "/run/cronjob"
 CONTROL_SOCKET = "control.sock"  #: in the runtime directory
 HISTORY_AWAY = "history-away"  #: in the runtime directory, while the history cannot be written
+BOOTED = "booted"  #: in the runtime directory: a daemon has run in this boot
 LONGEST_SOCKET = 107  #: bytes of its path (unix(7): sun_path, less its end)
 
 

@@ -19,9 +19,10 @@ from pathlib import Path
 
 import pytest
 
+from cronjob.core.attempt import attempt_key
 from cronjob.core.entry import Entry
+from cronjob.core.outcome import Outcome
 from cronjob.core.query import HistoryQuery, MissedRow, RunDetail, RunRow
-from cronjob.core.run import Outcome, attempt_key
 from cronjob.host.history.database import MIGRATIONS, NAME
 from cronjob.host.history.reading import open_reader
 from cronjob.host.identity import own_name
@@ -306,6 +307,7 @@ class Machine:
         start, end = (datetime.fromisoformat(f"2026-03-02T{time}Z") for time in times)
         for label, entry in self.entries.items():
             if entry.schedule.reboot:
+                assert any(row.label == label for row in runs), f"{label} has not started"
                 continue
             due = [fire.at for fire in entry.schedule.between(start, end)]
             begun = {row.fire for row in runs if row.label == label and not row.asked}

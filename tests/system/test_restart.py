@@ -1,11 +1,17 @@
 """What a daemon does about the time when none was running, and about what the one before left."""
 
+import json
 import os
 import re
 import select
 import signal
+import sqlite3
+import subprocess
+import sys
+from contextlib import closing
 from datetime import datetime, timedelta
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -97,6 +103,39 @@ def test_what_starts_at_boot_starts_once_a_boot_unless_a_stop_ended_it(
     assert ran.read_text() == ("ran\n" if ending == signal.SIGKILL else "ran\nran\n")
 
 
+@pytest.mark.parametrize("lost", ["deleted", "corrupt", "away", "of another boot"])
+def test_without_its_history_what_starts_at_boot_starts_once_a_boot_too(
+    lost: str, tmp_path: Path
+) -> None:
+    """A server that the stop ended starts again; what ended by itself does not."""
+    table = f"@reboot name=once {ME} true\n@reboot name=server {ME} exec sleep 300\n"
+    with DaemonProcess(tmp_path, table) as daemon:
+        daemon.wait_for("server@.*: attempt 1 started")
+        daemon.wait_for("once@.*: attempt 1 succeeded")
+        _end(daemon, signal.SIGTERM)
+    _lose(tmp_path / "state", lost)
+    with DaemonProcess(tmp_path, table) as daemon:
+        daemon.wait_for("server@.*: attempt 1 started")
+        _end(daemon, signal.SIGTERM)
+        assert not _lines(daemon, "once@")
+
+
+def _lose(state: Path, how: str) -> None:
+    """Take the history away from the daemon that comes next."""
+    history = state / "history.db"
+    if how == "corrupt":
+        history.write_bytes(b"no database" * 1000)
+        return
+    if how == "of another boot":
+        with closing(sqlite3.connect(history)) as database, database:
+            database.execute("UPDATE daemon SET boot = 'another', interrupted = '[]'")
+        return
+    for path in state.glob("history.db*"):
+        path.unlink()
+    if how == "away":
+        history.mkdir()
+
+
 # -- runs and attempts ---------------------------------------------------------------------------
 
 
@@ -119,6 +158,47 @@ def test_a_retry_that_was_planned_comes_at_its_time_whatever_ends_the_daemon(
         (started,) = daemon.wait_for(f"{RUN}: attempt 2 started")
         assert due <= _instant(started) < due + 5 * SECOND
         assert not _lines(daemon, "attempt 1")
+
+
+@pytest.mark.parametrize("by", ["a reload", "a restart"])
+def test_a_retry_that_was_planned_comes_under_another_name_too(by: str, tmp_path: Path) -> None:
+    line = f"* * * * * name=NAME retry=1,30s overlap=skip {ME} test $CRONJOB_ATTEMPT = 2\n"
+    table = line.replace("NAME", "job")
+    renamed = line.replace("NAME", "other")
+    with ClockDaemon(tmp_path, table, NOON + 30 * SECOND) as daemon:
+        _past_the_minute(daemon)
+        daemon.wait_for(rf"{RUN}: retry 1 of 1 in .*, at ")
+        if by == "a reload":
+            daemon.write_table(renamed)
+            daemon.wait_for("other: it was called job; 1 run of it goes on")
+            _meet_the_retry(daemon)
+            return
+        _end(daemon)
+    with ClockDaemon(tmp_path, renamed, NOON + MINUTE + 2 * SECOND) as daemon:
+        daemon.wait_for("1 retry is taken up")
+        _meet_the_retry(daemon)
+
+
+def _meet_the_retry(daemon: ClockDaemon) -> None:
+    """And the runs that follow have the new name, and are not at odds with it."""
+    daemon.pass_until(NOON + MINUTE + 40 * SECOND)
+    daemon.wait_for(f"{RUN}: attempt 2 succeeded")
+    daemon.pass_until(NOON + 2 * MINUTE)
+    daemon.wait_for("other@2026-03-02T12:02Z: attempt 1 failed")
+    rows = _history(daemon, "other")
+    assert [(row["run"], row["outcome"], row["attempts"]) for row in rows] == [
+        ("other@2026-03-02T12:02Z", None, 1),
+        ("job@2026-03-02T12:01Z", "succeeded", 2),
+    ]
+
+
+def _history(daemon: ClockDaemon, entry: str) -> list[dict[str, Any]]:
+    """What the history has of the entry by now, the newest first."""
+    command = [sys.executable, "-m", "cronjob", "history", entry, "--json"]
+    command += ["--state", str(daemon.root / "state")]
+    told = subprocess.run(command, capture_output=True, text=True, check=True).stdout
+    rows: list[dict[str, Any]] = json.loads(told)
+    return rows
 
 
 @ENDINGS
