@@ -7,11 +7,11 @@ import traceback
 from dataclasses import dataclass
 from typing import Any, assert_never
 
+from cronjob.core.attempt import attempt_key, attempt_parts
 from cronjob.core.config import Config
 from cronjob.core.engine import step
 from cronjob.core.events import (
     Announce,
-    AttemptEnded,
     AttemptStarted,
     ClaimRefused,
     Effect,
@@ -34,19 +34,19 @@ from cronjob.core.events import (
     Woken,
 )
 from cronjob.core.gates import Readings
-from cronjob.core.output import Kept
 from cronjob.core.report import Priority, Report, tokens_ignored
 from cronjob.core.request import plain
-from cronjob.core.run import Ending, RunState, attempt_key, attempt_parts
+from cronjob.core.run import RunState
 from cronjob.core.state import State
-from cronjob.core.words import counted
+from cronjob.core.status import loaded, summary
 from cronjob.host import systemd
 from cronjob.host.accounts import Accounts
 from cronjob.host.answers import Answers, Desk
 from cronjob.host.attempts import Attempts
-from cronjob.host.clock import SystemClock, chance
+from cronjob.host.clock import SystemClock
 from cronjob.host.control import ControlSocket
-from cronjob.host.directories import CONTROL_SOCKET, HISTORY_AWAY
+from cronjob.host.directories import BOOTED, CONTROL_SOCKET, HISTORY_AWAY
+from cronjob.host.endings import Endings
 from cronjob.host.gauges import read_gauges_soon
 from cronjob.host.history.recorder import Recorder
 from cronjob.host.identity import boot_identity
@@ -83,89 +83,28 @@ class Daemon:
     """One daemon, from its start to its end."""
 
     def __init__(self, options: Options, journal: Journal, clock: SystemClock) -> None:
-        self._clock = clock
-        self._journal = journal
-        self._options = options
-        self._recorder = Recorder(
-            options.state,
-            boot=boot_identity(),
-            retention=options.config.retention,
-            refused=self._claims_refused,
-            anew=lambda: self._succession.all_again(self._state),
-            tell=journal.tell,
-            marker=os.path.join(options.runtime, HISTORY_AWAY),
-            clock=clock,
-        )
+        self._clock, self._journal, self._options = clock, journal, options
+        self._state = State(slots=options.slots_by(options.config))
+        self._recorder = self._make_recorder()
         self._performer = Performer(
             self._recorder.record,
             self._perform,
             foresee=lambda launch: self._attempts.foresee(launch.run),
             defect=self._report_defect,
         )
-        self._succession = Succession(self._recorder, journal.tell)
-        self._state = State(slots=options.slots_by(options.config))
+        self._endings = Endings(clock, self._step, self._report_defect)
+        self._succession = Succession(self._recorder, self._in_runtime(BOOTED), journal.tell)
         self._accounts = Accounts()
-        self._loader = Loader(
-            options.origin,
-            options.config,
-            journal,
-            self._accounts,
-            changed=lambda: self._reloads.want(),
+        self._loader, self._reloads = self._make_reloads()
+        self._broker, self._attempts = self._make_attempts()
+        self._notices = Notices(self._means())
+        self._answers = Answers(self._desk())
+        self._control = ControlSocket(
+            self._in_runtime(CONTROL_SOCKET), self._answers.respond, self._report_defect
         )
-        self._reloads = Reloads(
-            self._loader,
-            begun=self._say_reloading,
-            take_over=self._take_over,
-            over=lambda: self._status_line.now("READY=1"),
-            stopping=lambda: self._state.stopping,
-            defect=self._report_defect,
-        )
-        self._broker = Broker(
-            taken=self._token_taken,
-            returned=self._tokens_returned,
-            withdrawn=self._token_withdrawn,
-            unruly=self._tokens_ignored,
-        )
-        self._attempts = Attempts(
-            journal,
-            self._accounts,
-            broker=self._broker,
-            started=self._attempt_started,
-            ended=self._attempt_ended,
-            ready=self._succession.launcher_ready,
-            lost=self._launcher_lost,
-            defect=self._report_defect,
-        )
-        self._notices = Notices(
-            Means(
-                launching=self._attempts,
-                accounts=self._accounts,
-                history=self._recorder,
-                config=lambda: self._loader.config,
-                tell=journal.tell,
-                now=clock.now,
-                defect=self._report_defect,
-            )
-        )
-        desk = Desk(
-            state=lambda: self._state,
-            moment=clock.moment,
-            handle=self._handle,
-            follow=self._attempts.follow,
-            unfollow=self._attempts.unfollow,
-            tell=journal.tell,
-            facts=self._facts,
-            printed=self._attempts.printed,
-            ask=self._recorder.ask,
-        )
-        self._answers = Answers(desk)
-        path = os.path.join(options.runtime, CONTROL_SOCKET)
-        self._control = ControlSocket(path, self._answers.respond, self._report_defect)
-        self._status_line = systemd.StatusLine(self._status_text)
+        self._status_line = systemd.StatusLine(lambda: summary(self._state))
         self._timer = clock.timer()
         self._wake: asyncio.TimerHandle | None = None
-        self._endings: list[AttemptEnded] = []  #: heard in this pass of the loop
-        self._kept: dict[str, Kept] = {}  #: what those attempts printed
         self._stop_wanted = False
         self._finished: asyncio.Future[Stopped] | None = None
 
@@ -218,6 +157,7 @@ class Daemon:
         self._attempts.reread_defaults()
         moment, loader = self._clock.moment(), self._loader
         self._handle(self._succession.begin(moment, loader.entries, loader.config.hooks))
+        self._succession.begun()
         self._report_loaded("started")
 
     def _say_reloading(self) -> None:
@@ -227,11 +167,24 @@ class Daemon:
         self._attempts.reread_defaults()
         moment, entries = self._clock.moment(), self._loader.entries
         config = self._loader.config
-        self._succession.reloaded(entries, moment.now)
         self._recorder.keep(config.retention)
         slots = self._options.slots_by(config)
-        self._handle(Loaded(moment=moment, entries=entries, slots=slots, hooks=config.hooks))
+        compared = self._succession.compare(entries, moment.now)
+        self._handle(
+            Loaded(
+                moment=moment,
+                entries=entries,
+                slots=slots,
+                hooks=config.hooks,
+                renamed=compared.renamed,
+            )
+        )
+        self._succession.note(compared)  # now: what was due before is recorded as of before
         self._report_loaded("reloaded")
+
+    def _report_loaded(self, what: str) -> None:
+        told = loaded(what, self._state, self._loader.tables)
+        self._performer.add((Announce(told),), {})  # in its turn: once the plan is recorded
 
     def _request_stop(self) -> None:
         if self._state.seen is None:
@@ -258,29 +211,6 @@ class Daemon:
         run, _ = attempt_parts(attempt)
         self._handle(AttemptStarted(self._clock.moment(), run, pid, note))
 
-    def _attempt_ended(
-        self, attempt: str, ending: Ending, kept: Kept, pid: int | None, note: str
-    ) -> None:
-        run, _ = attempt_parts(attempt)
-        if kept.size:
-            self._kept[attempt] = kept
-        moment = self._endings[0].moment if self._endings else self._clock.moment()
-        self._endings.append(AttemptEnded(moment, run, ending, chance(), pid, note))
-        if len(self._endings) == 1:
-            asyncio.get_running_loop().call_soon(self._handle_endings)
-
-    def _handle_endings(self) -> None:
-        """All that one pass of the loop heard: what they free is given away once."""
-        endings, self._endings = self._endings, []
-        if not endings:
-            return
-        try:
-            self._step(*endings)
-        except Exception as error:  # one of them that fails must not cost the others
-            self._report_defect("cannot take the ends of attempts together", error)
-            for ending in endings:
-                asyncio.get_running_loop().call_soon(self._step, ending)
-
     def _launcher_lost(self) -> None:
         self._tell(Priority.ERROR, "launcher-lost", "the launcher died; its attempts are lost")
 
@@ -305,14 +235,13 @@ class Daemon:
         self._handle(Measured(self._clock.moment(), readings))
 
     def _handle(self, event: Event) -> None:
-        self._handle_endings()  # they were before it
+        self._endings.tell()  # they were before it
         self._step(event)
 
     def _step(self, *events: Event) -> None:
         self._state, effects = step(self._state, *events)
-        outputs, self._kept = self._kept, {}
         self._status_line.may_have_changed()
-        self._performer.add(effects, outputs, hurried=self._state.hurried)
+        self._performer.add(effects, self._endings.outputs(), hurried=self._state.hurried)
 
     # -- effects ---------------------------------------------------------------------------------
 
@@ -353,15 +282,6 @@ class Daemon:
         if self._timer.arm(awake.wall):
             loop.call_soon(self._woken)  # the clock was set since it was armed last
 
-    def _report_loaded(self, what: str) -> None:
-        at = self._state.timetable.next_at
-        following = f", the next fire time is {at:%F %T}Z" if at else ", nothing is planned"
-        entries = counted(len(self._state.entries), "entry", "entries")
-        tables = counted(self._loader.tables, "table")
-        slots = counted(self._state.slots, "slot")
-        told = Report(what, Priority.INFO, f"{what}: {entries} of {tables}, {slots}{following}")
-        self._performer.add((Announce(told),), {})  # in its turn: once the plan is recorded
-
     # -- small things ----------------------------------------------------------------------------
 
     async def _say_goodbye(self, stopped: Stopped) -> None:
@@ -381,12 +301,6 @@ class Daemon:
             "history_away_since": plain(self._recorder.away_since),
         }
 
-    def _status_text(self) -> str:
-        running = sum(run.state is RunState.RUNNING for run in self._state.runs.values())
-        waiting = len(self._state.runs) - running
-        entries = counted(len(self._state.entries), "entry", "entries")
-        return f"{entries}, {running} running, {waiting} waiting"
-
     def _tell(self, priority: Priority, event: str, text: str) -> None:
         self._journal.tell(Report(event, priority, text))
 
@@ -397,3 +311,82 @@ class Daemon:
         """A defect of ours costs one event, and is said; the daemon goes on."""
         trace = "".join(traceback.format_exception(error)) if error else ""
         self._tell(Priority.ERROR, "internal-error", f"internal error: {what} {trace}")
+
+    # -- its parts, and what they tell it --------------------------------------------------------
+
+    def _in_runtime(self, name: str) -> str:
+        return os.path.join(self._options.runtime, name)
+
+    def _make_recorder(self) -> Recorder:
+        return Recorder(
+            self._options.state,
+            boot=boot_identity(),
+            retention=self._options.config.retention,
+            refused=self._claims_refused,
+            anew=lambda: self._succession.all_again(self._state),
+            tell=self._journal.tell,
+            marker=self._in_runtime(HISTORY_AWAY),
+            clock=self._clock,
+        )
+
+    def _make_reloads(self) -> tuple[Loader, Reloads]:
+        options = self._options
+        loader = Loader(
+            options.origin,
+            options.config,
+            self._journal,
+            self._accounts,
+            changed=lambda: self._reloads.want(),
+        )
+        reloads = Reloads(
+            loader,
+            begun=self._say_reloading,
+            take_over=self._take_over,
+            over=lambda: self._status_line.now("READY=1"),
+            stopping=lambda: self._state.stopping,
+            defect=self._report_defect,
+        )
+        return loader, reloads
+
+    def _make_attempts(self) -> tuple[Broker, Attempts]:
+        broker = Broker(
+            taken=self._token_taken,
+            returned=self._tokens_returned,
+            withdrawn=self._token_withdrawn,
+            unruly=self._tokens_ignored,
+        )
+        attempts = Attempts(
+            self._journal,
+            self._accounts,
+            broker=broker,
+            started=self._attempt_started,
+            ended=self._endings.hear,
+            ready=self._succession.launcher_ready,
+            lost=self._launcher_lost,
+            defect=self._report_defect,
+        )
+        return broker, attempts
+
+    def _means(self) -> Means:
+        return Means(
+            launching=self._attempts,
+            accounts=self._accounts,
+            history=self._recorder,
+            config=lambda: self._loader.config,
+            tell=self._journal.tell,
+            now=self._clock.now,
+            defect=self._report_defect,
+        )
+
+    def _desk(self) -> Desk:
+        return Desk(
+            state=lambda: self._state,
+            moment=self._clock.moment,
+            handle=self._handle,
+            follow=self._attempts.follow,
+            unfollow=self._attempts.unfollow,
+            tell=self._journal.tell,
+            facts=self._facts,
+            printed=self._attempts.printed,
+            ask=self._recorder.ask,
+        )

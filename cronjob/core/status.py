@@ -6,12 +6,15 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from itertools import islice
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.events import Moment
 from cronjob.core.pool import place_of
+from cronjob.core.report import Priority, Report
 from cronjob.core.request import Asker
-from cronjob.core.run import Attempt, Run, RunState
+from cronjob.core.run import Run, RunState
 from cronjob.core.state import State
 from cronjob.core.waits import Reason
+from cronjob.core.words import counted
 
 ROWS = 1000  #: of a kind are shown at most; the rest is counted
 UPCOMING = 10  #: fire times are shown
@@ -60,6 +63,22 @@ class Status:
     running_count: int
     waiting_count: int
     upcoming: tuple[Upcoming, ...]  #: `UPCOMING` at most
+
+
+def summary(state: State) -> str:
+    """A daemon in half a line: `12 entries, 1 running, 2 waiting`."""
+    running = sum(run.state is RunState.RUNNING for run in state.runs.values())
+    entries = counted(len(state.entries), "entry", "entries")
+    return f"{entries}, {running} running, {len(state.runs) - running} waiting"
+
+
+def loaded(what: str, state: State, tables: int) -> Report:
+    """What a daemon that has `started` or `reloaded` has in effect."""
+    at = state.timetable.next_at
+    following = f"the next fire time is {at:%F %T}Z" if at else "nothing is planned"
+    entries = counted(len(state.entries), "entry", "entries")
+    read = f"{entries} of {counted(tables, 'table')}, {counted(state.slots, 'slot')}"
+    return Report(what, Priority.INFO, f"{what}: {read}, {following}")
 
 
 def status(state: State, moment: Moment, asker: Asker) -> Status:

@@ -9,9 +9,9 @@ Tables          origin, configfile, tablefiles, trustedfile, watch, zonefiles, c
 Commands        attempts, environment, shellprobe, limits, cgroup, output, jobserver, launcher,
                 launches, guardian_process, channel
 Guardian        guardian_main, guardian, isolation, child, native, nativefile, belonging, sweep
-Effects         performing
+Effects         performing, endings
 History         history
-Restarts        succession, registration, leftovers
+Restarts        succession, registration, bootnote, leftovers
 Notices         notices, outbox, mailer, hooks
 Answers         control, answers, following, past
 Log             journal, systemd
