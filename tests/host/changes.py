@@ -5,8 +5,11 @@ from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
-from cronjob.core.record import Begun, Change, Ended, Launching, Left, Over, Started
-from cronjob.core.run import Attempt, Ending, Run, RunOutcome, ended, run_key
+from cronjob.core.attempt import Attempt, Ending, ended
+from cronjob.core.found import Left
+from cronjob.core.outcome import RunOutcome
+from cronjob.core.record import Begun, Change, Ended, Launching, Over, Started
+from cronjob.core.run import Run, run_key
 from cronjob.core.schedule import FireTime
 from cronjob.ports import Batch
 from cronjob.testing import Act, Simulation, entries_of, exited, killed, not_started

@@ -10,7 +10,8 @@ from types import TracebackType
 from typing import ParamSpec, Self
 
 from cronjob.core.config import Retention
-from cronjob.core.query import Found, HistoryQuery, RunRow
+from cronjob.core.found import Found
+from cronjob.core.query import HistoryQuery, RunRow
 from cronjob.core.record import Change
 from cronjob.core.report import Report
 from cronjob.host.history.recorder import Recorder

@@ -7,7 +7,8 @@ import pytest
 from cronjob.core.output import Kept
 from cronjob.core.record import Begun, Over, Planned, Progress
 from cronjob.host.history import backlog
-from cronjob.host.history.backlog import Backlog, Shed, run_of
+from cronjob.host.history.backlog import Backlog, Shed
+from cronjob.host.history.items import run_of
 from cronjob.ports import Item, Printed
 from tests.host.changes import MINUTE, START, one_run
 from tests.host.changes import run_of as first_run
@@ -38,10 +39,17 @@ def test_records_are_taken_in_order_and_whole() -> None:
     runs = [list[Item](one_run(number)) for number in range(5)]
     for run in runs:
         records.add(run, None)
-    taken = [[r.items for r in records.take(most)] for most in (11, 1, 100)]
+    taken = [[r.items for r in records.take(most, 0)] for most in (11, 1, 100)]
     assert taken == [runs[:2], runs[2:3], runs[3:]]
     assert not records
     assert records.items == 0
+
+
+def test_outputs_are_taken_so_many_bytes_at_once() -> None:
+    records = Backlog()
+    for number in range(5):
+        records.add([Printed(f"run-{number}", 1, Kept(b"0123456789"))], None)
+    assert [len(records.take(100, most)) for most in (20, 5, 100)] == [2, 1, 2]
 
 
 def test_within_the_bounds_nothing_is_given_up() -> None:

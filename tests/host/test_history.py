@@ -4,8 +4,8 @@ import os
 import shutil
 import sqlite3
 import stat
-from collections.abc import Callable
-from contextlib import closing
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, closing
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,21 +15,15 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cronjob.core.entry import Identity
+from cronjob.core.found import KnownEntry, OpenAttempt, PendingNotice, ProcessKey
 from cronjob.core.missed import Missed
 from cronjob.core.notice import Notice, NoticeKind
+from cronjob.core.outcome import Outcome, RunOutcome
 from cronjob.core.output import Kept
-from cronjob.core.query import (
-    HistoryQuery,
-    MissedRow,
-    OpenAttempt,
-    PendingNotice,
-    Process,
-    RunRow,
-)
+from cronjob.core.query import HistoryQuery, MissedRow, RunRow
 from cronjob.core.record import (
     Begun,
     Ended,
-    KnownEntry,
     Launching,
     NoticeSent,
     Over,
@@ -38,14 +32,13 @@ from cronjob.core.record import (
     StoppedInOrder,
 )
 from cronjob.core.registry import Registered
-from cronjob.core.run import Outcome, RunOutcome
 from cronjob.errors import HistoryError
 from cronjob.host.history.database import MIGRATIONS, NAME
 from cronjob.host.history.reading import open_reader
 from cronjob.host.history.store import SqliteHistory
 from cronjob.ports import Batch, Heard, Item, LauncherNoted, Printed
 from cronjob.testing import MemoryHistory
-from tests.host.changes import ENTRIES, MINUTE, START, batch_of, comparable, one_run, play
+from tests.host.changes import ENTRIES, MINUTE, START, batch_of, comparable, one_run, play, run_of
 
 Opened = Callable[[], SqliteHistory]
 
@@ -56,9 +49,12 @@ def directory(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def opened(directory: Path) -> Opened:
+def opened(directory: Path) -> Iterator[Opened]:
     """Opens the history of this test, as one daemon after another does."""
-    return lambda: SqliteHistory(str(directory), boot="boot-1", host="machine")
+    with ExitStack() as stack:
+        yield lambda: stack.enter_context(
+            closing(SqliteHistory(str(directory), boot="boot-1", host="machine"))
+        )
 
 
 def check(directory: Path) -> None:
@@ -130,6 +126,40 @@ def test_an_attempt_is_claimed_once(opened: Opened) -> None:
     begun, launching, *_ = one_run(0)
     history.write(Batch((begun, launching)))
     assert history.write(Batch((launching,))) == ("plain@2026-03-02T10:00Z",)
+
+
+@pytest.mark.parametrize("others", [range(1), range(5, 6), range(3, 30), range(0, 40, 7)])
+def test_one_that_is_refused_costs_no_other_of_the_same_batch(
+    opened: Opened, directory: Path, others: range
+) -> None:
+    history = opened()
+    taken = [run_of(one_run(number)).key for number in others]
+    history.write(batch_of(*(one_run(number) for number in others)))
+    assert [*history.write(batch_of(*(one_run(n, outcome=1) for n in range(40))))] == taken
+    history.write(batch_of(*(one_run(number) for number in range(40, 80))))
+    with open_reader(str(directory)) as reader:
+        for number in range(80):
+            detail = reader.run(key := run_of(one_run(number)).key)
+            assert detail is not None
+            failed = number < 40 and key not in taken
+            assert [attempt.code for attempt in detail.attempts] == [int(failed)]
+            assert detail.row.outcome == (RunOutcome.FAILED if failed else RunOutcome.SUCCEEDED)
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_together_is_stored_what_is_stored_one_by_one(tmp_path: Path, seed: int) -> None:
+    """Statements for many rows come to the same as statements for one."""
+    records, stored = play(seed, minutes=40), list[list[str]]()
+    items = [item for record in records for item in record]
+    for name, batches in {"many": [items], "each": [[item] for item in items]}.items():
+        (tmp_path / name).mkdir()
+        history = SqliteHistory(str(tmp_path / name), boot="b", host="h")
+        assert not [key for batch in batches for key in history.write(Batch(batch))]
+        history.close()
+        with closing(sqlite3.connect(tmp_path / name / NAME)) as database:
+            database.execute("UPDATE daemon SET batch = 0")
+            stored.append([*database.iterdump()])
+    assert stored[0] == stored[1]
 
 
 def test_a_daemon_may_say_again_what_it_has_claimed(opened: Opened) -> None:
@@ -231,11 +261,12 @@ def test_the_boot_is_that_of_the_daemon_which_planned_last(directory: Path) -> N
     history.write(Batch((Progress(START + MINUTE),)))
     left = history.found().left
     assert (left.stopped, left.interrupted) == (None, ())
+    history.close()
 
 
 def test_processes_of_open_attempts_are_known_by_pid_and_time(opened: Opened) -> None:
     history = opened()
-    items: list[Item] = [Progress(START), LauncherNoted(Process(77, 1234))]
+    items: list[Item] = [Progress(START), LauncherNoted(ProcessKey(77, 1234))]
     for number in range(3):
         begun, launching, *_ = one_run(number)
         items += [begun, launching]
@@ -243,10 +274,10 @@ def test_processes_of_open_attempts_are_known_by_pid_and_time(opened: Opened) ->
     items += one_run(2)[3:]
     history.write(Batch(tuple(items)))
     found = history.found()
-    assert found.launcher == Process(77, 1234)
+    assert found.launcher == ProcessKey(77, 1234)
     assert found.open_attempts == (
         OpenAttempt("plain@2026-03-02T10:00Z", 1, None, "boot-1"),
-        OpenAttempt("plain@2026-03-02T10:01Z", 1, Process(4242, 99), "boot-1"),
+        OpenAttempt("plain@2026-03-02T10:01Z", 1, ProcessKey(4242, 99), "boot-1"),
     )
 
 
@@ -470,6 +501,7 @@ def test_a_history_that_was_not_closed_is_read_without_a_daemon(tmp_path: Path) 
     (copy / f"{NAME}-shm").unlink()
     with open_reader(str(copy)) as reader:
         assert len(reader.history(HistoryQuery())) == 1
+    history.close()
 
 
 # -- versions ------------------------------------------------------------------------------------
@@ -496,8 +528,8 @@ def test_a_migration_that_fails_leaves_the_file_as_it_was(directory: Path) -> No
     for _ in range(2):
         with pytest.raises(HistoryError, match="no such table: absent"):
             SqliteHistory(str(directory), boot="b", host="h", migrations=bad)
-    history = SqliteHistory(str(directory), boot="b", host="h")
-    assert history.write(batch_of(one_run(0))) == ()
+    with closing(SqliteHistory(str(directory), boot="b", host="h")) as history:
+        assert history.write(batch_of(one_run(0))) == ()
 
 
 def test_a_file_of_a_later_version_is_left_alone(directory: Path) -> None:

@@ -67,10 +67,10 @@ def snapshots(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Snapshots:
     directory = tmp_path / "live"
     directory.mkdir()
     taken = Snapshots(directory)
-    connect: Callable[[str, float], sqlite3.Connection] = database_module._connection
+    connect: Callable[[str, str, float], sqlite3.Connection] = database_module._connection
 
-    def traced(uri: str, busy: float) -> sqlite3.Connection:
-        database = connect(uri, busy)
+    def traced(path: str, how: str, busy: float) -> sqlite3.Connection:
+        database = connect(path, how, busy)
         database.execute(f"PRAGMA wal_autocheckpoint = {taken.pages}")
         database.set_trace_callback(taken.copy)
         return database

@@ -1,7 +1,8 @@
 """Forgetting: by age, by count, by size; in small steps; never what has not ended."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -11,10 +12,11 @@ import pytest
 
 from cronjob.core.config import Retention
 from cronjob.core.entry import Identity
+from cronjob.core.found import KnownEntry
 from cronjob.core.missed import Missed
 from cronjob.core.notice import Notice, NoticeKind
 from cronjob.core.output import Kept
-from cronjob.core.record import Change, KnownEntry, Over, Planned
+from cronjob.core.record import Change, Over, Planned
 from cronjob.core.registry import Registered
 from cronjob.host.history import trimming
 from cronjob.host.history.database import NAME
@@ -25,8 +27,9 @@ from tests.host.recording import FOR_EVER
 
 
 @pytest.fixture
-def history(tmp_path: Path) -> SqliteHistory:
-    return SqliteHistory(str(tmp_path), boot="b", host="h")
+def history(tmp_path: Path) -> Iterator[SqliteHistory]:
+    with closing(SqliteHistory(str(tmp_path), boot="b", host="h")) as history:
+        yield history
 
 
 @pytest.fixture

@@ -15,11 +15,12 @@ from pathlib import Path
 
 import pytest
 
+from cronjob.core.found import Found, ProcessKey
 from cronjob.core.missed import Missed
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.output import Kept
-from cronjob.core.query import Found, HistoryQuery, Process
+from cronjob.core.query import HistoryQuery
 from cronjob.core.record import Begun, Progress, StoppedInOrder
-from cronjob.core.run import RunOutcome
 from cronjob.errors import HistoryError
 from cronjob.host.history import recorder as recorder_module
 from cronjob.host.history.database import NAME
@@ -123,7 +124,7 @@ async def test_output_and_the_time_of_a_start_are_kept(directory: Path) -> None:
         assert first is not None
         assert first.outputs == (kept,)
     async with Recording(directory) as recording:
-        assert recording.found.launcher == Process(77, 5)
+        assert recording.found.launcher == ProcessKey(77, 5)
         assert recording.found.boot == "boot-1"
         assert [run.key for run in recording.found.left.unfinished] == ["plain@2026-03-02T10:01Z"]
 
@@ -198,6 +199,21 @@ async def test_what_is_not_to_be_kept_goes_when_nothing_waits(directory: Path) -
 
 
 @in_a_loop
+async def test_what_is_too_large_goes_before_it_is_many_times_that(directory: Path) -> None:
+    """Far fewer runs than after which it is looked anyway."""
+    kept, most = Kept(b"h" * 16384, b"t" * 49152, 0), 2 << 20
+    async with Recording(directory, retention=replace(FOR_EVER, max_size=most)) as recording:
+        for number in range(120):
+            run = one_run(number)
+            outputs = {f"{run_of(run).key}/1": kept}
+            recording.recorder.record(run, None, outputs=outputs)
+            await recording.record(())
+        async with asyncio.timeout(HANG):
+            while len(await recording.runs()) * 65536 > 2 * most:
+                await asyncio.sleep(0.02)
+
+
+@in_a_loop
 async def test_what_is_not_to_be_kept_any_more_goes_without_another_run(directory: Path) -> None:
     async with Recording(directory, retention=FOR_EVER) as recording:
         await asyncio.gather(*(recording.begin(one_run(n)) for n in range(30)))
@@ -260,7 +276,7 @@ async def test_a_daemon_that_dies_without_its_history_leaves_word_of_it(director
         await recording.record(one_run(1))
     report = await recording.hear("history-away")
     report = await recording.hear("history-away")
-    assert "5 changes could not be written to the history" in report.text
+    assert "4 changes could not be written to the history" in report.text
     other.close()
     async with Recording(directory) as recording:
         assert recording.found.left.uncertain_since == START  # not only since it was noticed

@@ -3,17 +3,9 @@
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field
 
-from cronjob.core.record import (
-    Begun,
-    Ended,
-    Launching,
-    NoticeSent,
-    Over,
-    Planned,
-    Progress,
-    Started,
-)
-from cronjob.ports import Heard, Item, Printed
+from cronjob.core.record import Begun, Over, Planned, Progress
+from cronjob.host.history.items import run_of
+from cronjob.ports import Item, Printed
 
 MOST_ITEMS = 100_000  #: that wait; an item and what it refers to take some hundred bytes
 MOST_OUTPUT = 16 << 20  #: bytes of output that wait
@@ -25,6 +17,17 @@ class Recorded:
 
     items: list[Item]
     done: Callable[[], None] | None = None  #: who waits until it is stored
+
+    output: int = field(init=False, default=0)  #: bytes
+
+    def __post_init__(self) -> None:
+        self.keep(self.items)
+
+    def keep(self, items: list[Item]) -> None:
+        """These are to be stored, and no others."""
+        self.items = items
+        printed = [item.kept for item in items if isinstance(item, Printed)]
+        self.output = sum(len(kept.head) + len(kept.tail) for kept in printed)
 
 
 @dataclass(slots=True)
@@ -56,27 +59,32 @@ class Backlog:
 
     def add(self, items: list[Item], done: Callable[[], None] | None) -> None:
         """One more record."""
-        self.waiting.append(Recorded(items, done))
-        self._count(items, 1)
+        recorded = Recorded(items, done)
+        self.waiting.append(recorded)
+        self._count(recorded, 1)
 
-    def take(self, most: int) -> list[Recorded]:
-        """The oldest records, of `most` items together if each of them is not longer itself."""
-        count = taken = 0
+    def take(self, most: int, most_output: int) -> list[Recorded]:
+        """The oldest records, of so many items and bytes of output together.
+
+        One that has more itself is taken alone.
+        """
+        count = output = taken = 0
         for recorded in self.waiting:
-            if taken and count + len(recorded.items) > most:
-                break
             count += len(recorded.items)
+            output += recorded.output
+            if taken and (count > most or output > most_output):
+                break
             taken += 1
         records, self.waiting = self.waiting[:taken], self.waiting[taken:]
         for recorded in records:
-            self._count(recorded.items, -1)
+            self._count(recorded, -1)
         return records
 
     def replace(self, records: list[Recorded]) -> None:
         """These wait now, and nothing else."""
         self.waiting, self._items, self._output = records, 0, 0
         for recorded in records:
-            self._count(recorded.items, 1)
+            self._count(recorded, 1)
 
     def release(self) -> Iterator[Callable[[], None]]:
         """Who waits for a record; they wait no more."""
@@ -105,23 +113,24 @@ class Backlog:
         for recorded in self.waiting:
             if self._output <= bound:
                 break
-            outputs = [item for item in recorded.items if isinstance(item, Printed)]
-            recorded.items = [item for item in recorded.items if not isinstance(item, Printed)]
-            self._count(list(outputs), -1)
-            count += len(outputs)
+            rest: list[Item] = [one for one in recorded.items if not isinstance(one, Printed)]
+            count += len(recorded.items) - len(rest)
+            self._count(recorded, -1)
+            recorded.keep(rest)
+            self._count(recorded, 1)
         return count
 
     def _shed_repetitions(self) -> None:
         """Of what replaces what was said before, only the latest is worth anything."""
         seen = set[object]()
         for recorded in reversed(self.waiting):
-            kept = []
+            kept = list[Item]()
             for item in reversed(recorded.items):
                 key = _replaces(item)
                 if key is None or key not in seen:
                     kept.append(item)
                 seen.add(key)
-            recorded.items = kept[::-1]
+            recorded.keep(kept[::-1])
         self.replace([recorded for recorded in self.waiting if recorded.items or recorded.done])
 
     def _shed_runs(self, bound: int) -> int:
@@ -149,23 +158,12 @@ class Backlog:
     def drop(self, runs: set[str]) -> None:
         """Nothing of these runs, by key, is to be stored."""
         for recorded in self.waiting:
-            recorded.items = [item for item in recorded.items if run_of(item) not in runs]
+            recorded.keep([item for item in recorded.items if run_of(item) not in runs])
         self.replace([recorded for recorded in self.waiting if recorded.items or recorded.done])
 
-    def _count(self, items: list[Item], sign: int) -> None:
-        self._items += sign * len(items)
-        for item in items:
-            if isinstance(item, Printed):
-                self._output += sign * (len(item.kept.head) + len(item.kept.tail))
-
-
-def run_of(item: Item) -> str | None:
-    """The key of the run that it is about."""
-    if isinstance(item, Begun | Launching):
-        return item.run.key
-    if isinstance(item, Started | Heard | Ended | Printed | Over | NoticeSent):
-        return item.run
-    return None
+    def _count(self, recorded: Recorded, sign: int) -> None:
+        self._items += sign * len(recorded.items)
+        self._output += sign * recorded.output
 
 
 def _replaces(item: Item) -> object:

@@ -8,26 +8,30 @@ it is *away*: whoever waits is told to go on, what comes is kept in memory, and 
 import asyncio
 import os
 import sqlite3
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import replace
 from datetime import datetime
 from functools import partial
+from itertools import chain
 from typing import TypeVar
 
+from cronjob.core.attempt import attempt_key
 from cronjob.core.config import Retention
+from cronjob.core.found import Found, ProcessKey
 from cronjob.core.output import Kept
-from cronjob.core.query import Found, Process
-from cronjob.core.record import Begun, Change, Ended, Progress, Started
+from cronjob.core.record import Change, Ended, Progress, Started
 from cronjob.core.registry import Registered
 from cronjob.core.report import Priority, Report
-from cronjob.core.run import attempt_key
 from cronjob.core.words import counted
 from cronjob.errors import HistoryError
 from cronjob.host.clock import SystemClock
 from cronjob.host.history.backlog import Backlog, Recorded
+from cronjob.host.history.forgetting import Forgetting
 from cronjob.host.history.outage import Outage
 from cronjob.host.history.reading import open_reader
 from cronjob.host.history.renewal import Renewable
+from cronjob.host.history.repair import Repair
 from cronjob.host.history.store import SqliteHistory
 from cronjob.host.history.worker import Worker
 from cronjob.ports import (
@@ -44,14 +48,12 @@ from cronjob.ports import (
 T = TypeVar("T")
 
 ITEMS_A_BATCH = 2000  #: of one transaction; some 20 ms
+OUTPUT_A_BATCH = 1 << 20  #: bytes
 SOON = 1.0  #: seconds after which also that is stored for which nobody waits
 HUNG = 5.0  #: seconds; a disk that takes longer is away
 FIRST_RETRY, LONGEST_RETRY = 1.0, 30.0  #: seconds between two tries while it is away
 ANSWER_SECONDS = 10.0  #: for a question
 CLOSE_SECONDS = 5.0
-RUNS_A_TRIM = 500  #: after so many runs it is looked for what is not to be kept
-TRIM_SECONDS = 3600.0  #: or after this time, with the next run
-TRIM_PAUSE = 0.02  #: seconds between two small steps, for others who use the disk
 
 
 class Recorder:
@@ -77,26 +79,21 @@ class Recorder:
         clock: Clock | None = None,
         opened: Callable[[], History] | None = None,
     ) -> None:
-        self._retention = retention
         self._directory = directory
-        self._refused, self._anew, self._tell = refused, anew, tell
+        self._refused, self._tell = refused, tell
         self._clock = clock or SystemClock()
         self._outage = Outage(marker, self._clock, tell)
         host = os.uname().nodename
         opened = opened or partial(SqliteHistory, directory, boot=boot, host=host)
         self._history = Renewable(directory, self._clock, opened)  #: the thread's
         self._backlog = Backlog()
-        self._launcher: LauncherNoted | None = None
-        self._progress: Progress | None = None  #: the latest
-        self._own: frozenset[str] = frozenset()  #: runs that `anew` gave
+        self._repair = Repair(anew, tell)
+        self._forgetting = Forgetting(retention, self._trim)
+        self._progressed = False  #: the engine has said how far it is
         self._records: list[Recorded] = []  #: that the thread has
         self._batch: Batch | None = None  #: of these
-        self._damage: HistoryError | None = None  #: why a new file is to be begun
-        self._renewals = 0  #: files that have been begun
         self._alone = 0  #: records that are stored one by one, as one of them may be bad
         self._retry = FIRST_RETRY
-        self._begun = RUNS_A_TRIM  #: runs since the latest look for what is not to be kept
-        self._trimmed = 0.0  #: when that was, in monotonic seconds
         self._closing = False
         self._reader: Worker | None = None
         self._soon: asyncio.TimerHandle | None = None
@@ -126,14 +123,13 @@ class Recorder:
             found, aside = Found(away=True), ""
             self._wanted.set()
         if aside:
-            self._say_replaced(aside)
+            self._repair.tell(aside)
         self._task = self._loop.create_task(self._work())
         return _with_doubts(found, uncertain)
 
     def keep(self, retention: Retention) -> None:
         """From now on that much is kept; what is too much by then goes soon."""
-        if retention != self._retention:
-            self._retention, self._begun = retention, RUNS_A_TRIM
+        if self._forgetting.keep(retention):
             self._wanted.set()
 
     def register(self, rows: Sequence[Registered]) -> None:
@@ -142,8 +138,8 @@ class Recorder:
 
     def record_launcher(self, pid: int, ticks: int) -> None:
         """Note the process that is the parent of every command."""
-        self._launcher = LauncherNoted(Process(pid, ticks))
-        self._add([self._launcher], None)
+        self._repair.launcher = LauncherNoted(ProcessKey(pid, ticks))
+        self._add([self._repair.launcher], None)
 
     def record(
         self,
@@ -158,12 +154,12 @@ class Recorder:
         `outputs` are those of attempts that end, by attempt key; `ticks` is when it was heard that
         attempts have started.  Without `done` nobody waits, and a second may pass.
         """
-        self._add(list(_items(changes, outputs or {}, ticks)), done)
+        self._add(_items(changes, outputs or {}, ticks), done)
 
     async def ask(self, question: Callable[[Reader], T]) -> T:
         """The answer, found in a thread of its own.  Raises `HistoryError`."""
         self._reader = self._reader or Worker("history-reader")
-        renewals = self._renewals
+        renewals = self._repair.renewals
         try:
             async with asyncio.timeout(ANSWER_SECONDS):
                 return await self._reader.do(partial(self._answer, question))
@@ -171,15 +167,10 @@ class Recorder:
             raise HistoryError("the history does not answer") from None
         except HistoryError as error:
             # The writer may not look at the damaged part for long.
-            if error.corrupt and isinstance(error.__cause__, sqlite3.Error):
-                self._suspect(error, renewals)
+            of_the_file = error.corrupt and isinstance(error.__cause__, sqlite3.Error)
+            if of_the_file and self._repair.suspect(error, renewals):
+                self._wanted.set()
             raise
-
-    def _suspect(self, damage: HistoryError, renewals: int) -> None:
-        """Somebody has found the file damaged that was there after so many renewals."""
-        if renewals == self._renewals and self._damage is None:
-            self._damage = damage
-            self._wanted.set()
 
     async def close(self) -> None:
         """Store what waits, if that can be done within some seconds."""
@@ -201,11 +192,8 @@ class Recorder:
 
     def _add(self, items: list[Item], done: Callable[[], None] | None) -> None:
         self._backlog.add(items, done)
-        for item in items:
-            if isinstance(item, Begun):
-                self._begun += 1
-            elif isinstance(item, Progress):
-                self._progress = item
+        self._forgetting.note(items)
+        self._progressed |= any(isinstance(item, Progress) for item in items)
         if self._outage.since is not None:
             self._release()
             self._outage.shed(self._backlog.shed())
@@ -221,9 +209,9 @@ class Recorder:
 
     async def _work(self) -> None:
         while not self._closing or self._records or self._backlog:
-            if not (self._records or self._backlog or self._damage):
+            if not (self._records or self._backlog or self._repair.damage):
                 self._wanted.clear()
-                await self._trim_until_wanted()
+                await self._forget_some()
                 await self._wanted.wait()
                 continue
             try:
@@ -238,13 +226,13 @@ class Recorder:
         """Store a batch, or the one of which that failed before."""
         watchdog = self._loop.call_later(HUNG, self._go_away, f"{self._directory} does not answer")
         try:
-            if self._damage is not None:
-                await self._begin_anew(self._damage)
+            if self._repair.damage is not None:
+                await self._begin_anew(self._repair.damage)
             batch = self._batch = self._batch or self._take()
             refused = await self._worker.do(partial(self._history.write, batch))
         except HistoryError as error:
             if error.corrupt or error.vanished:
-                self._damage = error
+                self._repair.damage = error
             else:
                 raise
         except Exception as error:  # a defect of ours must cost one record at most
@@ -257,21 +245,18 @@ class Recorder:
     def _take(self) -> Batch:
         most = 1 if self._alone else ITEMS_A_BATCH
         self._alone = max(0, self._alone - 1)
-        self._records = self._backlog.take(most)
-        items = tuple(item for recorded in self._records for item in recorded.items)
-        return Batch(items, self._own)
+        self._records = self._backlog.take(most, OUTPUT_A_BATCH)
+        return Batch([*chain.from_iterable(one.items for one in self._records)], self._repair.own)
 
     def _stored(self, refused: tuple[str, ...]) -> None:
         records, self._records, self._batch = self._records, [], None
         if refused and self._outage.since is None:
             self._loop.call_soon(self._refused, refused)
-        for recorded in records:
-            if recorded.done is not None:
-                self._loop.call_soon(recorded.done)
+        self._call(*(recorded.done for recorded in records))
         self._retry = FIRST_RETRY
         if not self._backlog:
             self._outage.end()
-            if self._progress is not None:
+            if self._progressed:
                 self._outage.remove_marker()
 
     def _part_with(self, error: Exception) -> None:
@@ -283,9 +268,7 @@ class Recorder:
             return
         text = f"internal error: cannot be written to the history: {error!r}"
         self._tell(Report("internal-error", Priority.ERROR, text))
-        for recorded in records:
-            if recorded.done is not None:
-                self._loop.call_soon(recorded.done)
+        self._call(*(recorded.done for recorded in records))
 
     def _go_away(self, why: str) -> None:
         waiting = self._backlog.items + sum(len(recorded.items) for recorded in self._records)
@@ -296,11 +279,15 @@ class Recorder:
     def _release(self) -> None:
         """Nobody is to wait for a history that is away."""
         for recorded in self._records:
-            if recorded.done is not None:
-                self._loop.call_soon(recorded.done)
-                recorded.done = None
-        for done in self._backlog.release():
-            self._loop.call_soon(done)
+            self._call(recorded.done)
+            recorded.done = None
+        self._call(*self._backlog.release())
+
+    def _call(self, *waiting: Callable[[], None] | None) -> None:
+        """Let those go on who wait: with nothing of ours under way, which they may call."""
+        for done in waiting:
+            if done is not None:
+                self._loop.call_soon(done)
 
     async def _pause(self) -> None:
         """Until it is tried again, or until the end."""
@@ -308,70 +295,50 @@ class Recorder:
         self._retry = min(2 * self._retry, LONGEST_RETRY)
         while not self._closing and (left := until - self._loop.time()) > 0:
             self._wanted.clear()
-            await self._wanted_within(left)
-
-    async def _wanted_within(self, seconds: float) -> bool:
-        try:
-            async with asyncio.timeout(seconds):
-                return await self._wanted.wait()
-        except TimeoutError:
-            return False
+            with suppress(TimeoutError):
+                async with asyncio.timeout(left):
+                    await self._wanted.wait()
 
     async def _begin_anew(self, damage: HistoryError) -> None:
-        """Begin a new file, with all that is unfinished and all that waits."""
         aside = await self._worker.do(partial(self._history.replace, damage))
-        self._damage = None
-        self._renewals += 1
-        self._say_replaced(aside, str(damage))
-        late = [*self._records, *self._backlog.waiting]
-        self._records, self._batch = [], None
-        self._backlog.replace([])
-        changes = self._anew()
-        self._own |= {change.run.key for change in changes if isinstance(change, Begun)}
-        first = [*self._backlog.waiting, Recorded(list(filter(None, (self._launcher,))))]
-        self._backlog.replace(late)
-        self._backlog.drop({*self._own})
-        self._backlog.replace([*first, *self._backlog.waiting, Recorded(list(changes))])
+        taken, self._records, self._batch = self._records, [], None
+        self._repair.begin_anew(aside, taken, self._backlog)
 
-    def _say_replaced(self, aside: str, why: str = "") -> None:
-        what = f"it is now {aside}" if aside else "there is none any more"
-        reason = f"{why}; " if why else "the history is corrupt; "
-        text = f"{reason}{what}, and a new one is begun"
-        self._tell(Report("history-replaced", Priority.ERROR, text))
-
-    async def _trim_until_wanted(self) -> None:
+    async def _forget_some(self) -> None:
         """Forget what is not to be kept, as long as nothing else is to be done."""
-        now = self._loop.time()
-        if self._begun < RUNS_A_TRIM and (not self._begun or now - self._trimmed < TRIM_SECONDS):
-            return
-        self._begun, self._trimmed = 0, now
-        more = True
-        while more and not self._wanted.is_set():
-            try:
-                more = await self._worker.do(partial(self._history.trim, self._retention))
-            except HistoryError as error:
-                if error.corrupt or error.vanished:
-                    self._damage = error
-                    self._wanted.set()
-                return  # otherwise the next batch finds the same
-            if more and await self._wanted_within(TRIM_PAUSE):
-                self._begun = RUNS_A_TRIM  # the rest follows
+        try:
+            await self._forgetting.forget(self._wanted)
+        except HistoryError as error:  # any other than these the next batch finds too
+            if error.corrupt or error.vanished:
+                self._repair.damage = error
+                self._wanted.set()
+
+    def _trim(self, retention: Retention) -> "asyncio.Future[bool]":
+        return self._worker.do(partial(self._history.trim, retention))
 
     def _answer(self, question: Callable[[Reader], T]) -> T:
         with open_reader(self._directory) as reader:
             return question(reader)
 
 
-def _items(changes: Sequence[Change], outputs: Mapping[str, Kept], ticks: int) -> Iterator[Item]:
-    for change in changes:
+def _items(changes: Sequence[Change], outputs: Mapping[str, Kept], ticks: int) -> list[Item]:
+    items = list[Item]()
+    for change in reversed(changes):
         if isinstance(change, Started):
-            yield Heard(change.run, change.number, change.pid, ticks)
+            if not (items and _is_end_of(change, items[-1])):  # which says all that a start does
+                items.append(Heard(change.run, change.number, change.pid, ticks))
             continue
-        yield change
-        if isinstance(change, Ended):
+        if outputs and isinstance(change, Ended):
             kept = outputs.get(attempt_key(change.run, change.attempt.number))
             if kept is not None and (kept.head or kept.tail):
-                yield Printed(change.run, change.attempt.number, kept)
+                items.append(Printed(change.run, change.attempt.number, kept))
+        items.append(change)
+    items.reverse()
+    return items
+
+
+def _is_end_of(start: Started, item: Item) -> bool:
+    return isinstance(item, Ended) and (item.run, item.attempt.number) == start[:2]
 
 
 def _with_doubts(found: Found, noticed: datetime | None) -> Found:

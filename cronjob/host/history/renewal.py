@@ -3,7 +3,7 @@
 from collections.abc import Callable
 
 from cronjob.core.config import Retention
-from cronjob.core.query import Found
+from cronjob.core.found import Found
 from cronjob.errors import HistoryError
 from cronjob.host.history.database import set_aside
 from cronjob.ports import Batch, Clock, History

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from datetime import datetime
 
 from cronjob.core.config import Retention
-from cronjob.core.query import Found
+from cronjob.core.found import Found
 from cronjob.errors import HistoryError, printable
 from cronjob.host.history.database import (
     BUSY_SECONDS,
@@ -51,6 +51,7 @@ class SqliteHistory:
         self._directory = directory
         self._path = path_in(directory)
         self._boot, self._host, self._migrations = boot, host, migrations
+        self._number = 0  #: of the latest batch
         self._tried: tuple[Batch, int, tuple[str, ...]] | None = None  #: it may have been stored
         self._database: sqlite3.Connection | None = None
         self._open()
@@ -66,14 +67,13 @@ class SqliteHistory:
             writing = self._writing
             writing.refused, writing.grown, writing.own = [], [], batch.own
             with self._transaction(database):
-                number: int = database.execute("SELECT batch FROM daemon").fetchone()[0]
-                if self._tried is not None and self._tried[:2] == (batch, number):
+                if self._tried is not None and self._tried[:2] == (batch, self._number):
                     return self._tried[2]  # its commit was reported to have failed, and did not
-                for item in batch.items:
-                    writing.store(item)
-                database.execute("UPDATE daemon SET batch = ?", (number + 1,))
-                self._tried = batch, number + 1, tuple(writing.refused)
-            self._tried = None
+                writing.store(batch.items)
+                number = self._number + 1
+                database.execute("UPDATE daemon SET batch = ?", (number,))
+                self._tried = batch, number, tuple(writing.refused)
+            self._number, self._tried = number, None
             self._trimming.note(writing.grown)
             return tuple(writing.refused)
 
@@ -103,9 +103,10 @@ class SqliteHistory:
     def _open(self) -> sqlite3.Connection:
         database = connect(self._directory, self._migrations)
         try:
-            with troubles(self._path):
+            with troubles(self._path), nonsense(self._path):
                 self._file = _identity(self._path)
                 self._trimming = Trimming(database)
+                self._number = database.execute("SELECT batch FROM daemon").fetchone()[0]
         except BaseException:
             database.close()
             raise

@@ -1,16 +1,19 @@
 """Changes -> rows, within a transaction that somebody else begins and commits."""
 
 import sqlite3
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC, datetime
+from functools import cache
+from itertools import chain
 from typing import Any
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.entry import Entry, Identity
+from cronjob.core.found import KnownEntry
 from cronjob.core.missed import Missed
 from cronjob.core.record import (
     Begun,
     Ended,
-    KnownEntry,
     Launching,
     NoticeSent,
     Over,
@@ -20,8 +23,9 @@ from cronjob.core.record import (
     StoppedInOrder,
 )
 from cronjob.core.registry import Registered
-from cronjob.core.run import Attempt
-from cronjob.host.history.rows import END_COLUMNS, Row, end_values, entry_values
+from cronjob.host.history.entries import entry_values
+from cronjob.host.history.items import grouped
+from cronjob.host.history.rows import END_COLUMNS, Row, end_values
 from cronjob.host.history.values import (
     labels_text,
     micros,
@@ -33,6 +37,9 @@ from cronjob.host.history.values import (
 from cronjob.ports import Heard, Item, LauncherNoted, Printed
 
 _LONG_AGO = datetime(1970, 1, 1, tzinfo=UTC)
+#: Of one statement.  A statement costs more than its row: SQLite sets up what it needs for each,
+#: and whoever calls it gives the interpreter away and has to get it back from a busy daemon.
+MOST_ROWS = 16
 
 _PROGRESS = """
 UPDATE daemon SET planned = ?, high_water = ?, passes = ?, repeats_until = ?, boot = ?,
@@ -60,16 +67,17 @@ _LABEL_ID = "SELECT id FROM entries WHERE label = ? ORDER BY gone, id DESC LIMIT
 _RUN_ID = "SELECT id FROM runs WHERE key = ?"
 _BEGIN = """
 INSERT INTO runs (key, entry, fire, pass, nominal, caught_up, begun, user, command)
-VALUES (?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT)) ON CONFLICT DO NOTHING
+VALUES [(?, ?, ?, ?, ?, ?, ?, ?, CAST(? AS TEXT))]
 """
 _RETRY_AT = "UPDATE runs SET retry_at = ? WHERE id = ? AND outcome IS NULL"
 _OVER = """
-UPDATE runs SET outcome = ?, why = CAST(? AS TEXT), over_at = ?, retry_at = NULL
-WHERE id = ? AND outcome IS NULL
+WITH over (run, outcome, why, at) AS (VALUES [(?, ?, CAST(? AS TEXT), ?)])
+UPDATE runs SET outcome = over.outcome, why = over.why, over_at = over.at, retry_at = NULL
+FROM over WHERE runs.id = over.run AND +runs.outcome IS NULL
 """
 _LAUNCH = """
 INSERT INTO attempts (run, number, host, launched, waited, waits)
-VALUES (?, ?, ?, ?, ?, ?) ON CONFLICT DO NOTHING
+VALUES [(?, ?, ?, ?, ?, ?)]
 """
 _START = """
 UPDATE attempts SET pid = ?, ticks = coalesce(?, ticks)
@@ -77,14 +85,14 @@ WHERE run = ? AND number = ? AND outcome IS NULL
 """
 _END = f"""
 INSERT INTO attempts (run, number, host, launched, waited, waits, {", ".join(END_COLUMNS)})
-VALUES (?, ?, ?, ?, ?, ?,
-    {", ".join("CAST(? AS TEXT)" if name == "error" else "?" for name in END_COLUMNS)})
+VALUES [(?, ?, ?, ?, ?, ?,
+    {", ".join("CAST(? AS TEXT)" if name == "error" else "?" for name in END_COLUMNS)})]
 ON CONFLICT (run, number) DO UPDATE SET pid = coalesce(excluded.pid, pid),
     {", ".join(f"{name} = excluded.{name}" for name in END_COLUMNS if name != "pid")}
 WHERE outcome IS NULL
 """
 _OUTPUT = """
-INSERT INTO outputs (run, number, head, tail, left_out) VALUES (?, ?, ?, ?, ?)
+INSERT INTO outputs (run, number, head, tail, left_out) VALUES [(?, ?, ?, ?, ?)]
 ON CONFLICT DO NOTHING
 """
 _MISSED = "INSERT INTO missed (entry, first, last, count, why) VALUES (?, ?, ?, ?, ?)"
@@ -98,9 +106,12 @@ UPDATE notices SET sent_at = ?, problem = CAST(? AS TEXT)
 WHERE run = ? AND kind = ? AND sent_at IS NULL
 """
 
+#: What SQLite says of a row that somebody else has.
+_TAKEN = {sqlite3.SQLITE_CONSTRAINT_UNIQUE, sqlite3.SQLITE_CONSTRAINT_PRIMARYKEY}
+
 
 class Writing:
-    """Stores items one by one.
+    """Stores items: what there are many of with one statement for many, the rest one by one.
 
     A run is claimed by its row: who finds it taken is refused, and nothing more of that run is
     stored.  What has ended stays as it ended (`AND outcome IS NULL`), whoever tells more of it.
@@ -112,19 +123,22 @@ class Writing:
         self._host = host
         self._entries: dict[str, int] = {}  #: ids by label
         self._runs: dict[str, int] = {}  #: ids by key, of those that have not ended
+        self._starts: dict[tuple[int, int], Row] = {}  #: of attempts that have not ended
         self._denied: set[str] = set()  #: keys of runs that were refused
         self.refused: list[str] = []  #: in this transaction
         self.own: frozenset[str] = frozenset()  #: keys that are claimed already
         self.grown: list[int] = []  #: ids of entries, for each row of theirs in this transaction
-        self._ways: dict[type[Item], Callable[[Any], None]] = {
-            Progress: self._progress,
+        self._ways_of_many: dict[type[Item], Callable[[Any], None]] = {
             Begun: self._begin,
             Launching: self._launch,
-            Started: self._start,
-            Heard: self._hear,
             Ended: self._end,
             Printed: self._print,
             Over: self._over,
+        }
+        self._ways: dict[type[Item], Callable[[Any], None]] = {
+            Progress: self._progress,
+            Started: self._start,
+            Heard: self._hear,
             Missed: self._miss,
             StoppedInOrder: self._stop,
             Planned: self._plan,
@@ -133,14 +147,20 @@ class Writing:
             LauncherNoted: self._note_launcher,
         }
 
-    def store(self, item: Item) -> None:
-        """Store one item.  Raises `sqlite3.Error`."""
-        self._ways[type(item)](item)
+    def store(self, items: Iterable[Item]) -> None:
+        """Store all of them.  Raises `sqlite3.Error`."""
+        for kind, some in grouped(items):
+            if (way := self._ways_of_many.get(kind)) is not None:
+                way(some)
+            else:
+                for item in some:
+                    self._ways[kind](item)
 
     def forget(self) -> None:
         """The transaction is rolled back: what it made is not there."""
         self._entries.clear()
         self._runs.clear()
+        self._starts.clear()
         self._denied.difference_update(self.refused)
 
     # -- the daemon and its entries --------------------------------------------------------------
@@ -187,36 +207,68 @@ class Writing:
 
     # -- runs ------------------------------------------------------------------------------------
 
-    def _begin(self, begun: Begun) -> None:
-        run = begun.run
+    def _begin(self, many: Sequence[Begun]) -> None:
+        rows = [self._run_values(begun) for begun in many]
+        for begun, row, run in zip(many, rows, self._claimed(_BEGIN, rows), strict=True):
+            key, entry, *_ = row
+            if run is not None:
+                self._runs[key] = run
+                self.grown.append(entry)
+            elif key not in self.own:
+                self._refuse(begun.run.key)
+
+    def _run_values(self, begun: Begun) -> Row:
+        run, at = begun
         entry = self._entry_of(run.label, run.entry)
-        cursor = self._execute(
-            _BEGIN,
-            (
-                *(run.key, entry, micros(run.fire.at), run.pass_number),
-                *(nominal_text(run.fire.nominal), run.caught_up, micros(begun.at)),
-                *(run.entry.user, raw(run.entry.command)),
-            ),
+        return (
+            *(run.key, entry, micros(run.fire.at), run.pass_number),
+            *(nominal_text(run.fire.nominal), run.caught_up, micros(at)),
+            *(run.entry.user, raw(run.entry.command)),
         )
-        if cursor.rowcount:
-            self._runs[run.key] = int(cursor.lastrowid or 0)
-            self.grown.append(entry)
-        elif run.key not in self.own:
-            self._refuse(run.key)
 
-    def _launch(self, launching: Launching) -> None:
-        attempt = launching.attempt
-        if (run := self._id_of(launching.run.key)) is None:
-            return
-        cursor = self._execute(_LAUNCH, (run, *self._start_values(attempt)))
-        if not cursor.rowcount and launching.run.key not in self.own:
-            self._refuse(launching.run.key)
-        if attempt.number > 1:
-            self._execute(_RETRY_AT, (None, run))
+    def _launch(self, many: Sequence[Launching]) -> None:
+        known = [
+            (launching, run)
+            for launching in many
+            if (run := self._id_of(launching.run.key)) is not None
+        ]
+        rows = [self._start_values(run, launching.attempt) for launching, run in known]
+        self._starts.update((row[:2], row) for row in rows)
+        for (launching, run), claimed in zip(known, self._claimed(_LAUNCH, rows), strict=True):
+            if claimed is None and launching.run.key not in self.own:
+                self._refuse(launching.run.key)
+            if launching.attempt.number > 1:
+                self._execute(_RETRY_AT, (None, run))
 
-    def _start_values(self, attempt: Attempt) -> Row:
+    def _claimed(self, statement: str, rows: Sequence[Row]) -> Iterator[int | None]:
+        """Insert the rows; the id of each, where its table has any; None: somebody has it.
+
+        Ids of rows inserted together are in their order: each is one more than the largest.
+        """
+        for some in _parts(rows):
+            try:
+                cursor = self._store(statement, some)
+            except sqlite3.IntegrityError as error:
+                if error.sqlite_errorcode not in _TAKEN:
+                    raise
+                if len(some) == 1:
+                    yield None
+                for row in some if len(some) > 1 else ():
+                    yield from self._claimed(statement, [row])
+            else:
+                last = cursor.lastrowid or 0
+                yield from range(last + 1 - len(some), last + 1)
+
+    def _store_all(self, statement: str, rows: Sequence[Row]) -> None:
+        for some in _parts(rows):
+            self._store(statement, some)
+
+    def _store(self, statement: str, rows: Sequence[Row]) -> sqlite3.Cursor:
+        return self._execute(_repeated(statement, len(rows)), [*chain.from_iterable(rows)])
+
+    def _start_values(self, run: int, attempt: Attempt) -> Row:
         launched, waits = micros(attempt.launched), waits_text(attempt.waits)
-        return attempt.number, self._host, launched, attempt.waited, waits
+        return run, attempt.number, self._host, launched, attempt.waited, waits
 
     def _start(self, started: Started) -> None:
         if (run := self._id_of(started.run)) is not None:
@@ -226,26 +278,35 @@ class Writing:
         if (run := self._id_of(heard.run)) is not None:
             self._execute(_START, (heard.pid, heard.ticks, run, heard.number))
 
-    def _end(self, ended: Ended) -> None:
-        if (run := self._id_of(ended.run)) is None:
-            return
-        values = (*self._start_values(ended.attempt), *end_values(ended.attempt, ended.at))
-        self._execute(_END, (run, *values))
-        if ended.retry_at is not None:
-            self._execute(_RETRY_AT, (micros(ended.retry_at), run))
+    def _end(self, many: Sequence[Ended]) -> None:
+        known = [(ended, run) for ended in many if (run := self._id_of(ended.run)) is not None]
+        self._store_all(_END, [self._attempt_values(run, ended) for ended, run in known])
+        for ended, run in known:
+            if ended.retry_at is not None:
+                self._execute(_RETRY_AT, (micros(ended.retry_at), run))
 
-    def _print(self, printed: Printed) -> None:
-        kept = printed.kept
-        if (run := self._id_of(printed.run)) is not None:
-            self._execute(_OUTPUT, (run, printed.number, kept.head, kept.tail, kept.left_out))
+    def _attempt_values(self, run: int, ended: Ended) -> Row:
+        _, attempt, at, _ = ended
+        start = self._starts.pop((run, attempt.number), None) or self._start_values(run, attempt)
+        return *start, *end_values(attempt, at)
 
-    def _over(self, over: Over) -> None:
-        if (run := self._id_of(over.run)) is None:
-            return
-        self._execute(_OVER, (over.outcome, raw(over.why), micros(over.at), run))
-        for kind, target, user, *of_mail in over.notices:
-            self._execute(_NOTICE, (run, kind, raw(target), user, *map(raw, of_mail)))
-        self._runs.pop(over.run, None)
+    def _print(self, many: Sequence[Printed]) -> None:
+        rows = [
+            (run, printed.number, kept.head, kept.tail, kept.left_out)
+            for printed in many
+            for kept in (printed.kept,)
+            if (run := self._id_of(printed.run)) is not None
+        ]
+        self._store_all(_OUTPUT, rows)
+
+    def _over(self, many: Sequence[Over]) -> None:
+        known = [(over, run) for over in many if (run := self._id_of(over.run)) is not None]
+        rows = [(run, over.outcome, raw(over.why), micros(over.at)) for over, run in known]
+        self._store_all(_OVER, rows)
+        for over, run in known:
+            for kind, target, user, *of_mail in over.notices:
+                self._execute(_NOTICE, (run, kind, raw(target), user, *map(raw, of_mail)))
+            self._runs.pop(over.run, None)
 
     def _miss(self, missed: Missed) -> None:
         first, last = micros(missed.first), micros(missed.last)
@@ -276,3 +337,15 @@ class Writing:
 
 def _named(identity: Identity) -> Row:
     return identity.owner, raw(identity.source), identity.name
+
+
+def _parts(rows: Sequence[Row]) -> Iterator[Sequence[Row]]:
+    return (rows[start : start + MOST_ROWS] for start in range(0, len(rows), MOST_ROWS))
+
+
+@cache
+def _repeated(statement: str, count: int) -> str:
+    """The statement with the row that it has in brackets so many times."""
+    before, rest = statement.split("[")
+    row, after = rest.split("]")
+    return f"{before}{', '.join([row] * count)}{after}"
