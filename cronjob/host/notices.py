@@ -14,14 +14,17 @@ from os import waitstatus_to_exitcode
 from socket import gethostname
 from typing import NamedTuple, Protocol, TypeVar
 
+from cronjob.core.attempt import Ending
 from cronjob.core.config import Config
 from cronjob.core.events import Finished
 from cronjob.core.fields import Tell
+from cronjob.core.found import PendingNotice
 from cronjob.core.mail import compose
 from cronjob.core.notice import Notice, NoticeKind
-from cronjob.core.output import Kept, LineTeller
-from cronjob.core.query import PendingNotice, RunDetail, RunRow
+from cronjob.core.output import LineTeller
+from cronjob.core.query import RunDetail
 from cronjob.core.record import Change, NoticeSent
+from cronjob.core.remembered import remembered
 from cronjob.core.report import (
     Report,
     no_sendmail,
@@ -32,7 +35,6 @@ from cronjob.core.report import (
     notices_dropped,
     notices_left,
 )
-from cronjob.core.run import Ending, Run
 from cronjob.errors import HistoryError, LaunchError, printable
 from cronjob.host.accounts import Account, Accounts
 from cronjob.host.environment import account_environment, default_environment
@@ -247,7 +249,7 @@ class Notices:
             return detail
         if waiting.finished is None:
             raise LaunchError("its run is not in the history any more")
-        return _remembered(waiting.finished, self._means.now())  # its end is not stored yet
+        return remembered(waiting.finished, self._means.now())  # its end is not stored yet
 
     async def _ended(self, waiting: _Waiting, command: Command) -> str:
         """Start the command and wait for its end; why it did not succeed, or nothing."""
@@ -308,42 +310,3 @@ def _problem(ending: Ending) -> str:
         return f"not started: {ending.error}"
     result = waitstatus_to_exitcode(ending.status)
     return f"exit status {result}" if result > 0 else f"signal {-result}" if result else ""
-
-
-def _remembered(finished: Finished, now: datetime) -> RunDetail:
-    """What is known of a run without the history; of each output, how long it was."""
-    run = finished.run
-    return RunDetail(
-        row=_row(run, finished, now),
-        command=run.entry.command,
-        source=run.entry.source,
-        host="",
-        attempts=run.attempts,
-        outputs=tuple(
-            Kept(left_out=attempt.ending.printed)
-            if attempt.ending is not None and attempt.ending.printed
-            else None
-            for attempt in run.attempts
-        ),
-        notices=(),
-    )
-
-
-def _row(run: Run, finished: Finished, now: datetime) -> RunRow:
-    return RunRow(
-        key=run.key,
-        label=run.label,
-        user=run.entry.user,
-        fire=run.fire.at,
-        nominal=run.fire.nominal,
-        pass_number=run.pass_number,
-        asked=run.asked is not None,
-        caught_up=run.caught_up,
-        begun=run.fire.at,
-        outcome=finished.outcome,
-        why=finished.why,
-        over_at=now,
-        retry_at=None,
-        attempts=len(run.attempts),
-        latest=run.attempts[-1] if run.attempts else None,
-    )

@@ -14,12 +14,14 @@ import pytest
 
 from cronjob.core.config import Config
 from cronjob.core.events import Finished
+from cronjob.core.found import PendingNotice
 from cronjob.core.notice import Notice, NoticeKind
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.output import HEAD, TAIL, Kept
-from cronjob.core.query import PendingNotice, RunDetail
+from cronjob.core.query import RunDetail
 from cronjob.core.record import Change, NoticeSent
 from cronjob.core.report import Report
-from cronjob.core.run import Run, RunOutcome
+from cronjob.core.run import Run
 from cronjob.core.schedule import FireTime
 from cronjob.core.table import parse_table
 from cronjob.errors import HistoryError
