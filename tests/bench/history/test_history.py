@@ -5,6 +5,7 @@ CRONJOB_BENCH=full makes a million runs, and else a tenth of that.
 
 import asyncio
 import os
+import shutil
 import sqlite3
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -22,6 +23,7 @@ from cronjob.host.history.store import SqliteHistory
 from cronjob.ports import Batch
 from tests.host.changes import START, batch_of, one_run
 from tests.host.recording import FOR_EVER, Recording
+from tests.system.daemon_process import DaemonProcess
 
 RUNS = 1_000_000 if os.environ.get("CRONJOB_BENCH") == "full" else 100_000
 APPENDED = 20_000
@@ -32,6 +34,9 @@ LABELS = ("plain", "ladder", "slow", "late")
 ALLOWED = 150e-6  #: seconds of CPU for the changes of one run
 OPENING = 0.5  #: seconds of CPU
 ANSWER = 0.05  #: seconds
+ROUNDS = 3
+TABLE = "".join(f"0 0 1 1 * name={label} root true\n" for label in LABELS)
+KEEPING = '[history]\nkeep-for = "36500d"\nkeep-runs = 1000000000\nmax-size = "1000G"\n'
 
 
 @pytest.fixture(scope="module")
@@ -167,6 +172,45 @@ def test_a_daemon_with_a_long_history_starts_soon(long: Path) -> None:
     cpu, _ = spent(begin)
     print(f"\n{cpu * 1e3:.1f} ms CPU to open a history of {RUNS:,} runs")
     assert cpu < OPENING
+
+
+def started(directory: Path) -> tuple[float, float]:
+    """Seconds of CPU, and of time, from the exec of a daemon until it says that it has started."""
+    began = perf_counter()
+    with DaemonProcess(directory, TABLE, "--config", str(directory / "cronjob.toml")) as daemon:
+        daemon.wait_for("started: 4 entries")
+        return cpu_of(daemon.pid), perf_counter() - began
+
+
+def cpu_of(pid: int) -> float:
+    """Seconds of CPU of all threads of a process that lives."""
+    threads = Path(f"/proc/{pid}/task").glob("*/schedstat")
+    return sum(int(thread.read_text().split()[0]) for thread in threads) / 1e9
+
+
+def test_a_whole_daemon_with_a_long_history_starts_as_soon_as_one_with_none(
+    long: Path, tmp_path: Path
+) -> None:
+    places = {name: tmp_path / name for name in ("none", "long")}
+    for place in places.values():
+        place.mkdir()
+        (place / "cronjob.toml").write_text(KEEPING)
+    taken: dict[str, list[tuple[float, float]]] = {name: [] for name in places}
+    for _ in range(ROUNDS):
+        for name, place in places.items():
+            state = place / "state"
+            shutil.rmtree(state, ignore_errors=True)
+            state.mkdir(mode=0o700)
+            if name == "long":
+                shutil.copy(long / "history.db", state / "history.db")
+            taken[name].append(started(place))
+    (none, _), (many, wall) = (min(taken[name]) for name in places)
+    print(
+        f"\na daemon with a history of {RUNS:,} runs: {many * 1e3:.0f} ms CPU and "
+        f"{wall * 1e3:.0f} ms to its start; with none {none * 1e3:.0f} ms CPU ({many / none:.2f}x)"
+    )
+    assert many - none < OPENING
+    assert many < 2 * none
 
 
 def _questions() -> Iterator[tuple[str, HistoryQuery]]:
