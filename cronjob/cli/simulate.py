@@ -12,12 +12,14 @@ from cronjob.cli.instants import parse_instant
 from cronjob.cli.slots import default_slots
 from cronjob.cli.sources import origin_of, read_tables
 from cronjob.cli.zones import zone_option
+from cronjob.core.attempt import Attempt
 from cronjob.core.chronicle import Chronicle, Occurrence, Tally, unfinished, zulu
 from cronjob.core.entry import Entry, label_entries
 from cronjob.core.fields import FieldError, parse_duration
-from cronjob.core.naming import nearest_label
-from cronjob.core.record import Left, Progress
-from cronjob.core.run import Attempt, Run
+from cronjob.core.found import Left
+from cronjob.core.nearest import nearest_label
+from cronjob.core.record import Progress
+from cronjob.core.run import Run
 from cronjob.core.simulation import Act, Simulation, exited
 from cronjob.core.source import PLACES, Places
 from cronjob.core.words import counted, seconds

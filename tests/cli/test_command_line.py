@@ -1,12 +1,13 @@
 """What all verbs have in common: help, version, usage errors, closed and unwritable outputs."""
 
 import argparse
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 
 import cronjob as package
-from cronjob.cli import _parser, main
+from cronjob.cli import _parser, main, verbs
 from cronjob.host.journal import SOCKET
 from tests.cli.command import cronjob, shell
 
@@ -31,8 +32,14 @@ def test_the_version_is_that_of_the_package(capsys: pytest.CaptureFixture[str]) 
 
 def test_the_verbs_tested_here_are_all_there_are() -> None:
     actions = _parser()._actions
-    (verbs,) = (action for action in actions if isinstance(action, argparse._SubParsersAction))
-    assert tuple(verbs.choices) == VERBS
+    (known,) = (action for action in actions if isinstance(action, argparse._SubParsersAction))
+    assert tuple(known.choices) == VERBS
+
+
+@pytest.mark.parametrize("verb", VERBS)
+def test_every_verb_is_done_by_a_function_that_there_is(verb: str) -> None:
+    module, function = verbs.VERBS[verb].home.split(".")
+    assert callable(getattr(import_module(f"cronjob.cli.{module}"), function))
 
 
 @pytest.mark.parametrize("verb", VERBS)
