@@ -234,10 +234,10 @@ def test_who_comes_late_gets_the_attempts_before_too(tmp_path: Path) -> None:
 
 #: Everything is imported before, since the modules may be out of the reach of that account.
 AS_NOBODY = f"""
-import os, sys
+import base64, encodings.ascii, os, sys
 sys.path.insert(0, {str(ROOT)!r})
-import cronjob.cli.history, cronjob.cli.logs, cronjob.cli.show, cronjob.core.retelling
-import cronjob.host.history.reading, cronjob.host.lock, cronjob.host.past
+import cronjob.cli.client, cronjob.cli.history, cronjob.cli.logs, cronjob.cli.show
+import cronjob.host.history.reading, cronjob.host.lock, cronjob.host.past, cronjob.core.retelling
 cronjob.cli._parser().parse_args(sys.argv[1:])
 os.setgroups([])
 os.setresgid({NOBODY}, {NOBODY}, {NOBODY})
@@ -259,14 +259,12 @@ def _as_nobody(*arguments: str, **environment: str) -> tuple[int, str, str]:
 
 
 @ONLY_ROOT
-def test_an_ordinary_user_is_told_of_own_runs_alone(tmp_path: Path) -> None:
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
-        parent.chmod(0o755)
+def test_an_ordinary_user_is_told_of_own_runs_alone(everybodys: Path) -> None:
     table = (
         "0 0 1 1 * name=mine mail=never nobody echo mine; exit 3\n"
         "0 0 1 1 * name=theirs mail=never root echo secret; exit 3\n"
     )
-    with controlled(tmp_path, table) as control:
+    with controlled(everybodys, table) as control:
         for entry in ("theirs", "mine"):
             assert control.ask("run", "--wait", entry)[0] == 3
         theirs = _history(control, "theirs")[0]["run"]
@@ -284,7 +282,7 @@ def test_an_ordinary_user_is_told_of_own_runs_alone(tmp_path: Path) -> None:
             code, output, errors = _as_nobody(verb, *asked, theirs)
             assert (code, output) == (1, "")
             assert errors == f'cronjob: no run that ran as nobody called "{theirs}" is recorded\n'
-        code, output, errors = _as_nobody("history", "--state", str(tmp_path / "state"))
+        code, output, errors = _as_nobody("history", "--state", str(everybodys / "state"))
         assert (code, output) == (1, "")
         assert errors.endswith("history.db: Permission denied\n")
 
@@ -336,16 +334,37 @@ def test_a_status_tells_what_failed_lately_and_when_a_retry_comes(tmp_path: Path
 
 
 @ONLY_ROOT
-def test_without_options_it_is_the_history_of_ones_own_daemon(tmp_path: Path) -> None:
-    for parent in (tmp_path, *list(tmp_path.parents)[:2]):
-        parent.chmod(0o755)
-    with controlled(tmp_path, ENTRIES["hello"]) as control:
+def test_without_options_it_is_the_history_of_ones_own_daemon(everybodys: Path) -> None:
+    with controlled(everybodys, ENTRIES["hello"]) as control:
         control.ask("run", "--wait", "hello")
-    own = (tmp_path / "state").rename(tmp_path / "cronjob")
+    own = (everybodys / "state").rename(everybodys / "cronjob")
     for path in (own, *own.iterdir()):
         os.chown(path, NOBODY, NOBODY)
-    folders = {"XDG_STATE_HOME": str(tmp_path), "XDG_RUNTIME_DIR": str(tmp_path / "nowhere")}
+    folders = {"XDG_STATE_HOME": str(everybodys), "XDG_RUNTIME_DIR": str(everybodys / "nowhere")}
     code, output, errors = _as_nobody("history", "hello", **folders)
     assert (code, errors) == (0, "")
     assert "exit status 7" in output
     assert _as_nobody("logs", "hello", **folders) == (0, "hello\nerror\n", "")
+
+
+@ONLY_ROOT
+def test_of_a_corrupt_history_its_daemon_hears_from_who_reads_it(everybodys: Path) -> None:
+    mine = "0 0 1 1 * name=mine mail=never nobody exit 3\n"
+    with controlled(everybodys, mine) as control:
+        control.ask("run", "--wait", "mine")
+        (everybodys / "runtimes").mkdir()
+        (everybodys / "runtimes/cronjob").symlink_to(control.runtime)
+        own = everybodys / "cronjob"
+        own.symlink_to(everybodys / "state")
+        for path in (own, *own.iterdir()):
+            os.chown(path, NOBODY, NOBODY)
+            if path.name in ("history.db", "history.db-wal"):
+                path.write_bytes(b"spoilt" * (path.stat().st_size // 6))
+        folders = {
+            "XDG_STATE_HOME": str(everybodys),
+            "XDG_RUNTIME_DIR": str(everybodys / "runtimes"),
+        }
+        _, _, errors = _as_nobody("history", **folders)
+        assert "file is not a database; its daemon is asked\n" in errors
+        control.daemon.wait_for("file is not a database; it is now ")
+        assert _as_nobody("history", **folders)[0] == 0
