@@ -7,7 +7,7 @@ CronjobError
 ├── LaunchError                  an attempt that could not be started
 ├── HistoryError                 a history that cannot be read or written
 ├── HeldError                    another daemon holds this state or runtime directory
-└── ...                          of `core/request`, `cli/client` and others
+└── ...                          of `core/request`, `cli/unanswered` and others
 """
 
 

@@ -8,12 +8,13 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple, Protocol
 
+from cronjob.core.attempt import Ending
 from cronjob.core.config import Retention
+from cronjob.core.found import Found, ProcessKey
 from cronjob.core.output import Kept
-from cronjob.core.query import Found, HistoryQuery, MissedRow, Process, RunDetail, RunRow
-from cronjob.core.record import Change, KnownEntry
+from cronjob.core.query import HistoryQuery, MissedRow, RunDetail, RunRow
+from cronjob.core.record import Change
 from cronjob.core.registry import Registered
-from cronjob.core.run import Ending
 
 __all__ = [
     "TOKEN_DESCRIPTORS",
@@ -107,7 +108,7 @@ class OnEnd(Protocol):
 class LauncherNoted(NamedTuple):
     """The launcher of this daemon."""
 
-    process: Process
+    process: ProcessKey
 
 
 class Printed(NamedTuple):
@@ -187,5 +188,5 @@ class Reader(Protocol):
     ) -> list[RunRow]:
         """The runs that ended badly, with fire times from `since` on, the newest first."""
 
-    def known(self) -> tuple[KnownEntry, ...]:
-        """Every entry of which anything is kept."""
+    def labels(self) -> tuple[str, ...]:
+        """Of every entry of which anything is kept."""

@@ -11,24 +11,24 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import datetime, tzinfo
 
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.entry import Entry, label_entries
+from cronjob.core.found import Left, Unfinished
 from cronjob.core.missed import Missed
 from cronjob.core.notice import Notice
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.record import (
     Begun,
     Change,
     Ended,
     Launching,
-    Left,
     NoticeSent,
     Over,
     Planned,
     Progress,
     Started,
     StoppedInOrder,
-    Unfinished,
 )
-from cronjob.core.run import Attempt, Ending, RunOutcome
 from cronjob.core.simulation import (
     Act,
     FakeClock,

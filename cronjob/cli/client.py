@@ -4,37 +4,17 @@ import json
 import os
 import socket
 import struct
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from cronjob.cli.unanswered import BrokenAnswerError, NoDaemonError, RefusedError
 from cronjob.core.request import VERSION
-from cronjob.errors import CronjobError, printable
+from cronjob.errors import printable
 from cronjob.host.directories import CONTROL_SOCKET, LONGEST_SOCKET, runtimes_to_ask
 
 _CHUNK = 256 * 1024
 _NO_LIMIT = 0.0  #: as setsockopt(2) has it
-
-
-class AskError(CronjobError):
-    """A request without the answer that it should have."""
-
-    status = 1  #: what a verb exits with
-
-
-class NoDaemonError(AskError):
-    """No daemon answers; the message says where it was looked for."""
-
-    status = 3  #: as systemctl(1) has it for a unit that is not active
-
-
-class RefusedError(AskError):
-    """The daemon answers that it will not, and why."""
-
-
-class BrokenAnswerError(AskError):
-    """The answer ends before its end."""
 
 
 class Conversation:
@@ -119,12 +99,6 @@ def ask(
         return conversation.line()
     finally:
         conversation.close()
-
-
-def complain(error: AskError) -> int:
-    """Say what is wrong; the exit status of the verb that asked."""
-    print(f"cronjob: {printable(str(error))}", file=sys.stderr)
-    return error.status
 
 
 def _told(line: bytes) -> dict[str, Any]:

@@ -5,9 +5,10 @@ import json
 import sys
 from datetime import datetime
 
-from cronjob.cli.client import AskError, complain
 from cronjob.cli.past import ask_past
 from cronjob.cli.rows import listing
+from cronjob.cli.unanswered import AskError, complain
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.request import HistoryRequest, RequestError
 from cronjob.errors import ScheduleError, printable, quoted
 
@@ -46,8 +47,6 @@ def _outcomes(given: list[str] | None) -> tuple[str, ...]:
     """Those of all options, each of which may be a list with commas.  Raises `RequestError`."""
     if given is None:
         return ()
-    from cronjob.core.run import RunOutcome  # slow to import
-
     names = tuple(name for one in given for name in one.split(","))
     if unknown := [name for name in names if name not in RunOutcome.__members__.values()]:
         allowed = ", ".join(RunOutcome)

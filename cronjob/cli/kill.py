@@ -2,7 +2,8 @@
 
 import argparse
 
-from cronjob.cli.client import AskError, ask, complain
+from cronjob.cli.client import ask
+from cronjob.cli.unanswered import AskError, complain
 from cronjob.core.words import counted
 from cronjob.errors import printable
 

@@ -5,9 +5,9 @@ import sys
 from codecs import getincrementaldecoder
 from collections.abc import Callable, Iterator
 
-from cronjob.cli.client import AskError, BrokenAnswerError, NoDaemonError, complain
 from cronjob.cli.ending import FAILED, exit_status, say, write
 from cronjob.cli.past import Line, ask_daemon, has_history, read_past
+from cronjob.cli.unanswered import AskError, BrokenAnswerError, NoDaemonError, complain
 from cronjob.core.request import LogsRequest
 from cronjob.core.words import counted
 from cronjob.errors import printable

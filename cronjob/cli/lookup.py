@@ -9,7 +9,7 @@ from datetime import tzinfo
 from cronjob.cli.sources import read_tables
 from cronjob.cli.zones import zone_option
 from cronjob.core.entry import Entry, label_entries
-from cronjob.core.naming import nearest_label
+from cronjob.core.nearest import nearest_label
 from cronjob.core.schedule import Schedule
 from cronjob.core.words import counted
 from cronjob.errors import CronjobError, ScheduleError, quoted

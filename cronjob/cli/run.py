@@ -5,8 +5,9 @@ import os
 from base64 import b64decode
 from typing import Any
 
-from cronjob.cli.client import AskError, BrokenAnswerError, Conversation, ask, complain
+from cronjob.cli.client import Conversation, ask
 from cronjob.cli.ending import FAILED, exit_status, not_begun, say, write
+from cronjob.cli.unanswered import AskError, BrokenAnswerError, complain
 from cronjob.core.words import counted
 
 SKIPPED_AT_ONCE = 1

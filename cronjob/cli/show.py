@@ -6,10 +6,10 @@ import sys
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from cronjob.cli.client import AskError, complain
 from cronjob.cli.columns import aligned
 from cronjob.cli.past import Line, ask_past
 from cronjob.cli.rows import how, local, prospect, waited
+from cronjob.cli.unanswered import AskError, complain
 from cronjob.core.request import ShowRequest
 from cronjob.core.words import counted, seconds, sized
 from cronjob.errors import printable

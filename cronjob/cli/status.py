@@ -6,9 +6,10 @@ from collections.abc import Iterator
 from datetime import datetime
 from typing import Any
 
-from cronjob.cli.client import AskError, ask, complain
+from cronjob.cli.client import ask
 from cronjob.cli.columns import aligned
 from cronjob.cli.rows import listing, local
+from cronjob.cli.unanswered import AskError, complain
 from cronjob.core.words import counted, seconds
 from cronjob.errors import printable
 

@@ -3,23 +3,15 @@
 from datetime import datetime, timedelta
 
 from cronjob.core import gating, overlap, pool, report, tokens
+from cronjob.core.attempt import Attempt
 from cronjob.core.draft import Draft
 from cronjob.core.entry import Entry
 from cronjob.core.events import Finished
+from cronjob.core.outcome import Outcome, RunOutcome
 from cronjob.core.overlap import Verdict
 from cronjob.core.record import Ended
 from cronjob.core.retry import GaveUp, NextAttempt, after_failure, retry_before
-from cronjob.core.run import (
-    Asked,
-    Attempt,
-    Move,
-    Outcome,
-    Run,
-    RunOutcome,
-    RunState,
-    instant_of,
-    run_key,
-)
+from cronjob.core.run import Asked, Move, Run, RunState, instant_of, run_key
 from cronjob.core.schedule import FireTime
 from cronjob.core.waits import Reason
 

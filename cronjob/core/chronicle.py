@@ -9,8 +9,9 @@ from datetime import datetime, timedelta
 
 from cronjob.core.events import Announce, Effect, Finished, Launch
 from cronjob.core.missed import Missed
+from cronjob.core.outcome import Outcome, RunOutcome
 from cronjob.core.report import Report
-from cronjob.core.run import Outcome, Run, RunOutcome, RunState
+from cronjob.core.run import Run, RunState
 from cronjob.core.simulation import Simulation
 from cronjob.core.waits import waited_words
 from cronjob.core.words import counted, seconds

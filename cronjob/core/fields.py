@@ -46,8 +46,8 @@ class ExitCodes:
 
     ranges: tuple[tuple[int, int], ...] = ()
 
-    def __contains__(self, code: int) -> bool:
-        return any(low <= code <= high for low, high in self.ranges)
+    def __contains__(self, code: object) -> bool:
+        return isinstance(code, int) and any(low <= code <= high for low, high in self.ranges)
 
     def codes(self) -> frozenset[int]:
         """Every code of the set."""

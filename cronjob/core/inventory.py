@@ -3,8 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.record import Begun, Change, Ended, Launching, Started
-from cronjob.core.run import Attempt, Run, RunState
+from cronjob.core.run import Run, RunState
 from cronjob.core.state import State
 
 

@@ -14,11 +14,12 @@ from hashlib import sha256
 from textwrap import wrap
 from typing import NamedTuple
 
-from cronjob.core.notice import FAILURES, Notice
+from cronjob.core.attempt import Attempt
+from cronjob.core.notice import Notice
+from cronjob.core.outcome import FAILURES, Outcome
 from cronjob.core.output import Kept
 from cronjob.core.query import RunDetail
 from cronjob.core.report import ending_words
-from cronjob.core.run import Attempt, Outcome
 from cronjob.core.words import counted, seconds
 from cronjob.errors import quoted
 

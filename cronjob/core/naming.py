@@ -1,9 +1,7 @@
 """What the entries of a table are called, and what is drawn from that."""
 
-from collections.abc import Collection
 from dataclasses import dataclass, field
 from datetime import timedelta
-from difflib import get_close_matches
 from hashlib import sha256
 
 from cronjob.core.command import short_name
@@ -44,13 +42,6 @@ def drawn_delay(jitter: timedelta, host: str, user: str | None, name: str) -> ti
     if not jitter:
         return jitter
     return jitter * (int(_digest(host, user, name), 16) / 2**40)
-
-
-def nearest_label(label: str, labels: Collection[str]) -> str | None:
-    """The label that was probably meant: one that begins so, as drawn names do, or a slip."""
-    longer = sorted(known for known in labels if label and known.startswith(label))
-    close = longer or get_close_matches(label, labels, n=1)
-    return close[0] if close else None
 
 
 def _digest(*parts: str | None) -> str:

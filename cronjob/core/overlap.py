@@ -12,7 +12,8 @@ from enum import StrEnum
 from cronjob.core import report
 from cronjob.core.draft import Draft
 from cronjob.core.fields import Overlap
-from cronjob.core.run import Outcome, Run, RunState
+from cronjob.core.outcome import Outcome
+from cronjob.core.run import Run, RunState
 
 GOING = "an earlier run is going"
 SUPERSEDED = "superseded"

@@ -10,21 +10,14 @@ from collections.abc import Iterable
 from typing import Any
 
 from cronjob.core import overlap, report
+from cronjob.core.attempt import Attempt
 from cronjob.core.draft import Draft
 from cronjob.core.events import Launch
 from cronjob.core.line import Line, Place
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.record import Launching
 from cronjob.core.retry import ladder_over, retry_before
-from cronjob.core.run import (
-    MOVES,
-    NOTHING,
-    Attempt,
-    Holding,
-    Move,
-    Run,
-    RunOutcome,
-    RunState,
-)
+from cronjob.core.run import MOVES, NOTHING, Holding, Move, Run, RunState
 from cronjob.core.waits import Reason, over, wanted
 
 FRESH = 10.0  #: seconds for which a measurement is good

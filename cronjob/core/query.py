@@ -1,14 +1,14 @@
-"""What can be asked of the history, the rows it answers with, and what a daemon finds there."""
+"""What can be asked of the history, and the rows that it answers with."""
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.notice import Notice
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.output import Kept
-from cronjob.core.record import KnownEntry, Left
-from cronjob.core.run import Attempt, RunOutcome
 
 ROWS = 20  #: of an answer, where nobody says how many
 
@@ -73,41 +73,5 @@ class RunDetail(NamedTuple):
     source: str  #: the table that its entry stands in
     host: str  #: where its latest attempt was launched; empty when it had none
     attempts: tuple[Attempt, ...]
-    outputs: tuple[Kept | None, ...]  #: of each attempt; None: it printed nothing
+    outputs: tuple[Kept | None, ...]  #: of each attempt, perhaps only its size; None: nothing
     notices: tuple[NoticeRow, ...]
-
-
-class Process(NamedTuple):
-    """A process, told from a later one of the same pid."""
-
-    pid: int
-    ticks: int  #: its start, or a time not before that: clock ticks since boot
-
-
-class OpenAttempt(NamedTuple):
-    """An attempt of which nobody has recorded an end."""
-
-    run: str  #: key
-    number: int
-    process: Process | None  #: None: its start was not recorded
-    boot: str  #: identity of the boot in which it was launched
-
-
-class PendingNotice(NamedTuple):
-    """A notice that was to be sent."""
-
-    run: str  #: key
-    notice: Notice
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Found:
-    """What a daemon finds in the history when it starts; all empty when there is none."""
-
-    left: Left = field(default_factory=Left)
-    known: tuple[KnownEntry, ...] = ()
-    boot: str = ""  #: identity of the boot in which the daemon before ran
-    launcher: Process | None = None  #: of the daemon before
-    open_attempts: tuple[OpenAttempt, ...] = ()
-    notices: tuple[PendingNotice, ...] = ()  #: the oldest first
-    away: bool = False  #: it could not be read: what is there will not be taken up

@@ -1,17 +1,17 @@
-"""What is kept of runs: the changes that a step makes to the history, and what a daemon finds.
+"""What is kept of runs: the changes that a step makes to the history.
 
 A change says everything that is to be stored, so that a history needs to know no rule, and
 whoever stores it needs nothing else.
 """
 
-from dataclasses import dataclass
 from datetime import datetime
 from typing import NamedTuple
 
-from cronjob.core.entry import Identity
+from cronjob.core.attempt import Attempt
 from cronjob.core.missed import Missed
 from cronjob.core.notice import Notice
-from cronjob.core.run import Attempt, Run, RunOutcome
+from cronjob.core.outcome import RunOutcome
+from cronjob.core.run import Run
 
 
 class Progress(NamedTuple):
@@ -102,42 +102,3 @@ Change = (
     | Planned
     | NoticeSent
 )
-
-
-class KnownEntry(NamedTuple):
-    """An entry as the history has it."""
-
-    identity: Identity
-    label: str
-    definition: str  #: hash of what it does and when: equal for the same line under another name
-    schedule: str  #: its canonical text and zone: since when it is in force counts for this one
-    since: datetime  #: when this schedule of it came into force
-    gone: bool = False  #: it is in no table any more
-    user: str | None = None  #: whom its command runs as; None: the daemon's own account
-
-
-class Unfinished(NamedTuple):
-    """A run without an end, as the daemon before left it."""
-
-    key: str
-    label: str
-    fire: datetime
-    nominal: datetime
-    pass_number: int
-    user: str | None  #: whom its command ran as; None: the daemon's own account
-    asked: bool = False  #: somebody asked for it; it is at no fire time
-    caught_up: bool = False  #: its fire time was missed, and it is made up for
-    attempts: tuple[Attempt, ...] = ()  #: the latest without an outcome: nobody saw how it ended
-    retry_at: datetime | None = None  #: when the next attempt was planned for
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Left:
-    """What the daemon before left, and which processes of it are proven to be dead."""
-
-    progress: Progress | None = None  #: None: no daemon has planned anything here yet
-    stopped: datetime | None = None  #: when it finished stopping; None: it was killed
-    interrupted: tuple[str, ...] = ()  #: labels of `@reboot` entries that its stop ended
-    unfinished: tuple[Unfinished, ...] = ()
-    recorded: frozenset[str] = frozenset()  #: keys of runs whose fire time is later than `planned`
-    uncertain_since: datetime | None = None  #: it was away from here on: runs may be missing

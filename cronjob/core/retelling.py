@@ -6,10 +6,11 @@ The control socket answers with them, `--json` prints them, and what people read
 from collections.abc import Iterator
 from datetime import timedelta
 
+from cronjob.core.attempt import Attempt
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.output import Kept
 from cronjob.core.query import MissedRow, NoticeRow, RunDetail, RunRow
 from cronjob.core.request import plain
-from cronjob.core.run import Attempt, RunOutcome
 
 
 def row_object(row: RunRow | MissedRow) -> dict[str, object]:

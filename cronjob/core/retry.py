@@ -4,9 +4,11 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.entry import Entry
 from cronjob.core.fields import SPREAD, Retry, RetryOn
-from cronjob.core.run import Attempt, Outcome, Run
+from cronjob.core.outcome import Outcome
+from cronjob.core.run import Run
 
 
 class GaveUp(StrEnum):

@@ -7,6 +7,7 @@ from datetime import timedelta
 from typing import assert_never
 
 from cronjob.core.events import Event, KillRequested, Moment, RunRequested
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.output import Kept
 from cronjob.core.report import Report, run_requested
 from cronjob.core.request import (
@@ -23,7 +24,7 @@ from cronjob.core.request import (
     read_request,
 )
 from cronjob.core.retelling import end_object, row_object
-from cronjob.core.run import Run, RunOutcome, RunState, manual_key
+from cronjob.core.run import Run, RunState, manual_key
 from cronjob.core.state import State
 from cronjob.core.status import run_status, status
 from cronjob.errors import HistoryError, quoted

@@ -6,10 +6,12 @@ from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
+from cronjob.core.attempt import Attempt, Ending, attempt_key, ended
 from cronjob.core.fields import Tell
+from cronjob.core.outcome import Outcome
 from cronjob.core.output import Kept, LineTeller
 from cronjob.core.report import Report, output_dropped, output_line
-from cronjob.core.run import Attempt, Ending, Outcome, Run, attempt_key, ended
+from cronjob.core.run import Run
 from cronjob.errors import LaunchError
 from cronjob.host.accounts import Account, Accounts
 from cronjob.host.environment import Commands, default_environment, sharing

@@ -9,9 +9,10 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.directexec import direct_words, passes_unchanged
 from cronjob.core.entry import Entry
-from cronjob.core.run import Attempt, Run
+from cronjob.core.run import Run
 from cronjob.core.zone import zone_name
 from cronjob.host.accounts import Account
 from cronjob.host.jobserver import makeflags

@@ -7,7 +7,7 @@ import signal
 from collections import deque
 from collections.abc import Callable
 
-from cronjob.core.run import Ending
+from cronjob.core.attempt import Ending
 from cronjob.errors import LaunchError
 from cronjob.host import processes
 from cronjob.host.cgroup import kill_group

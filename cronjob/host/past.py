@@ -7,11 +7,11 @@ from collections.abc import Iterable, Iterator
 from itertools import islice
 from typing import TYPE_CHECKING
 
-from cronjob.core.naming import nearest_label
+from cronjob.core.nearest import nearest_label
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.query import HistoryQuery, RunDetail
 from cronjob.core.request import Asker, HistoryRequest, LogsRequest, RequestError, ShowRequest
 from cronjob.core.retelling import detail_object, outcome_object, output_objects, row_object
-from cronjob.core.run import RunOutcome
 from cronjob.core.words import listed
 from cronjob.errors import quoted
 
@@ -97,7 +97,7 @@ def _outcomes(names: tuple[str, ...]) -> tuple[RunOutcome, ...]:
 
 
 def _refuse_unknown(reader: "Reader", asker: Asker, label: str, labels: Iterable[str]) -> None:
-    known = {*labels, *([entry.label for entry in reader.known()] if asker.everything else [])}
+    known = {*labels, *(reader.labels() if asker.everything else ())}
     if label not in known:
         raise RequestError(unknown_entry(label, asker, sorted(known)))
 

@@ -1,6 +1,10 @@
 """What `history`, `show` and `logs` print of a history that no daemon has open."""
 
 import json
+import os
+import shutil
+import subprocess
+import sys
 import time
 from collections.abc import Iterator
 from datetime import timedelta
@@ -11,12 +15,17 @@ import pytest
 
 from cronjob.cli.rows import listing
 from cronjob.cli.show import noticed
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.missed import Missed
+from cronjob.core.outcome import Outcome, RunOutcome
+from cronjob.core.output import HEAD, TAIL, Kept
 from cronjob.core.query import MissedRow, RunRow
+from cronjob.core.record import Ended, Launching
 from cronjob.core.retelling import row_object
-from cronjob.core.run import Attempt, Ending, Outcome, RunOutcome
+from cronjob.host.history.reading import MOST_OUTPUT, open_reader
 from cronjob.host.history.store import SqliteHistory
-from tests.cli.command import cronjob
+from cronjob.ports import Batch, Item, Printed
+from tests.cli.command import HANG, ROOT, cronjob
 from tests.core.test_retelling import ENDED, FIRE, OPEN, ROW
 from tests.host.changes import START, batch_of, one_run
 
@@ -104,6 +113,20 @@ def test_a_reason_cannot_hide_a_line() -> None:
 
 # -- the verbs -----------------------------------------------------------------------------------
 
+MANY = MOST_OUTPUT // (HEAD + TAIL) + 2  #: attempts
+
+#: What must not come with the answer: the language of the tables, schedules and zones, the engine.
+LIGHT = {
+    *("attempt", "nearest", "notice", "outcome", "output", "query", "request", "retelling"),
+    *("waits", "words"),
+}
+COUNTED = """
+import sys
+from cronjob.cli import main
+assert main(sys.argv[1:]) == 0
+print(*sys.modules, file=sys.stderr)
+"""
+
 
 @pytest.fixture(scope="module")
 def state(tmp_path_factory: pytest.TempPathFactory) -> str:
@@ -123,6 +146,34 @@ def _rows(state: str, *arguments: str) -> list[dict[str, Any]]:
     assert (ended.returncode, ended.stderr) == (0, b"")
     rows: list[dict[str, Any]] = json.loads(ended.stdout)
     return rows
+
+
+@pytest.mark.parametrize("verb", ["history", "show", "logs"])
+def test_asking_imports_neither_the_table_language_nor_the_schedule(verb: str, state: str) -> None:
+    ended = subprocess.run(
+        [sys.executable, "-c", COUNTED, verb, "--state", state, "plain"],
+        check=True,
+        capture_output=True,
+        text=True,
+        timeout=HANG,
+        cwd=ROOT,
+    )
+    modules = {*ended.stderr.split()}
+    of_core = {name.removeprefix("cronjob.core.") for name in modules if "cronjob.core." in name}
+    assert of_core <= LIGHT
+    assert not {"asyncio", "hashlib", "pathlib", "zoneinfo"} & modules
+
+
+@pytest.mark.parametrize("name", ["a b", "50%", "what?", "#1", os.fsdecode(b"\xff")])
+def test_a_history_is_read_whatever_its_directory_is_called(
+    name: str, state: str, tmp_path: Path
+) -> None:
+    shutil.copytree(state, tmp_path / name)
+    assert len(_rows(str(tmp_path / name))) == 20
+
+
+def test_a_directory_may_begin_with_two_slashes(state: str) -> None:
+    assert len(_rows(f"/{state}")) == 20
 
 
 def test_twenty_lines_are_shown_if_nobody_says_how_many(state: str) -> None:
@@ -181,12 +232,44 @@ def test_a_run_without_output_is_shown_without_it(state: str) -> None:
     assert b"exit status 1" in ended.stdout
 
 
+def test_of_very_much_output_that_of_the_last_attempts_is_shown(tmp_path: Path) -> None:
+    begun, launching, *_ = one_run(0)
+    assert isinstance(launching, Launching)
+    run, first = launching
+    history = SqliteHistory(str(tmp_path), boot="boot", host="machine")
+    items: list[Item] = [begun]
+    for number in range(1, MANY + 1):
+        attempt = first._replace(number=number)
+        ended_badly = attempt._replace(outcome=Outcome.FAILED, code=1, ending=Ending(status=256))
+        items += [Launching(run, attempt), Ended(run.key, ended_badly, START)]
+        items.append(Printed(run.key, number, Kept(b"h" * HEAD, b"t" * TAIL, left_out=7)))
+    history.write(Batch(items))
+    history.close()
+    with open_reader(str(tmp_path)) as reader:
+        detail = reader.run(run.key)
+    assert detail is not None
+    whole = Kept(b"h" * HEAD, b"t" * TAIL, 7)
+    assert detail.outputs == (*[Kept(left_out=whole.size)] * 2, *[whole] * (MANY - 2))
+
+
 @pytest.mark.parametrize(("zone", "said"), [("Europe/Berlin", True), ("UTC", False)])
 def test_the_wall_time_of_the_table_is_shown_where_the_readers_is_another(
     state: str, zone: str, said: bool
 ) -> None:
     ended = cronjob("show", "--state", state, "plain@2026-03-02T10:01Z", environment={"TZ": zone})
     assert (b", the table says 2026-03-02 10:01:00" in ended.stdout) is said
+
+
+@pytest.mark.parametrize(
+    ("name", "hint"),
+    [("plian", "; did you mean plain?"), ("pl", "; did you mean plain?"), ("x", "")],
+)
+def test_a_name_that_nothing_has_is_answered_with_the_nearest_that_the_history_knows(
+    name: str, hint: str, state: str
+) -> None:
+    ended = cronjob("history", "--state", state, name)
+    assert (ended.returncode, ended.stdout) == (1, b"")
+    assert ended.stderr.decode() == f'cronjob: no entry is called "{name}"{hint}\n'
 
 
 @pytest.mark.parametrize("verb", ["history", "show", "logs"])

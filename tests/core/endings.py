@@ -2,9 +2,10 @@
 
 from datetime import UTC, datetime, timedelta
 
+from cronjob.core.attempt import Attempt, Ending
+from cronjob.core.outcome import Outcome, RunOutcome
 from cronjob.core.output import Kept
 from cronjob.core.query import RunDetail, RunRow
-from cronjob.core.run import Attempt, Ending, Outcome, RunOutcome
 
 FIRE = datetime(2026, 11, 21, 1, 30, tzinfo=UTC)
 

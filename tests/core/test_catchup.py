@@ -5,11 +5,12 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.catchup import MOST, MadeUp, Terms, made_up
 from cronjob.core.fields import CatchUp
 from cronjob.core.gates import Readings
 from cronjob.core.missed import Absence, Missed
-from cronjob.core.run import Attempt, Run, RunState
+from cronjob.core.run import Run, RunState
 from cronjob.core.schedule import Schedule
 from cronjob.testing import Act, Simulation, entries_of, exited
 from tests.core.lives import Life

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.engine import step
 from cronjob.core.events import (
     Announce,
@@ -19,8 +20,10 @@ from cronjob.core.events import (
     WakeAt,
     Woken,
 )
-from cronjob.core.record import Left, Progress, Started
-from cronjob.core.run import Attempt, Ending, Outcome, Run
+from cronjob.core.found import Left
+from cronjob.core.outcome import Outcome
+from cronjob.core.record import Progress, Started
+from cronjob.core.run import Run
 from cronjob.core.state import State
 from cronjob.testing import Act, Simulation, entries_of, exited, killed, lost, not_started
 

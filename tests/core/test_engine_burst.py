@@ -7,6 +7,7 @@ from random import Random  # noqa: TID251 # seeded: a test may draw
 import pytest
 
 from cronjob.core import firing
+from cronjob.core.attempt import Attempt
 from cronjob.core.engine import step
 from cronjob.core.events import (
     Announce,
@@ -29,7 +30,7 @@ from cronjob.core.events import (
 )
 from cronjob.core.record import Progress
 from cronjob.core.request import Asker
-from cronjob.core.run import Attempt, Run, RunState, manual_key
+from cronjob.core.run import Run, RunState, manual_key
 from cronjob.core.state import State
 from cronjob.core.status import status
 from cronjob.testing import Act, Simulation, entries_of, exited

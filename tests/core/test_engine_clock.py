@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.events import (
     Announce,
     AttemptEnded,
@@ -14,7 +15,7 @@ from cronjob.core.events import (
     StopRequested,
     WakeAt,
 )
-from cronjob.core.run import Attempt, Run
+from cronjob.core.run import Run
 from cronjob.testing import Act, Simulation, entries_of, exited
 
 at = datetime.fromisoformat

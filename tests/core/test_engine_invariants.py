@@ -9,13 +9,14 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule
 
 from cronjob.core.admission import MOST_WAITING
+from cronjob.core.attempt import Ending
 from cronjob.core.entry import Entry
 from cronjob.core.events import Finished, Launch, TokensReturned, TokenTaken
 from cronjob.core.gates import Readings
 from cronjob.core.pool import groups
 from cronjob.core.record import Begun, Change, Launching, Over
 from cronjob.core.record import Ended as EndRecorded
-from cronjob.core.run import Ending, Run, RunState
+from cronjob.core.run import Run, RunState
 from cronjob.core.simulation import CALM
 from cronjob.testing import (
     Act,

@@ -4,6 +4,7 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Ending
 from cronjob.core.config import Hooks
 from cronjob.core.engine import step
 from cronjob.core.events import (
@@ -18,18 +19,9 @@ from cronjob.core.events import (
     Record,
     Woken,
 )
-from cronjob.core.record import (
-    Begun,
-    Change,
-    Ended,
-    Launching,
-    Left,
-    Over,
-    Planned,
-    Progress,
-    Started,
-)
-from cronjob.core.run import Ending, Run
+from cronjob.core.found import Left
+from cronjob.core.record import Begun, Change, Ended, Launching, Over, Planned, Progress, Started
+from cronjob.core.run import Run
 from cronjob.core.state import State
 from cronjob.testing import Act, MemoryHistory, Simulation, entries_of, exited
 from tests.core.lives import Life

@@ -2,8 +2,9 @@
 
 from datetime import datetime, timedelta
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.events import EndAttempt
-from cronjob.core.run import Attempt, Run
+from cronjob.core.run import Run
 from cronjob.testing import Act, Simulation, entries_of, exited
 
 at = datetime.fromisoformat

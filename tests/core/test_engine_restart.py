@@ -5,8 +5,9 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.entry import Entry
-from cronjob.core.run import Attempt, Run, RunState
+from cronjob.core.run import Run, RunState
 from cronjob.testing import Act, entries_of, exited
 from tests.core.lives import Life
 

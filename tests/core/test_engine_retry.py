@@ -5,7 +5,8 @@ from datetime import datetime, timedelta
 
 import pytest
 
-from cronjob.core.run import Attempt, Run
+from cronjob.core.attempt import Attempt
+from cronjob.core.run import Run
 from cronjob.testing import Act, Simulation, entries_of, exited
 
 at = datetime.fromisoformat

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.events import EndAttempt, Stopped
 from cronjob.core.record import Progress
-from cronjob.core.run import Attempt, Ending, Run
+from cronjob.core.run import Run
 from cronjob.testing import Act, MemoryHistory, Simulation, entries_of, exited, lost, not_started
 from tests.core.lives import Life
 

@@ -4,9 +4,10 @@ from datetime import datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt
+from cronjob.core.found import Unfinished
 from cronjob.core.inventory import inventory
-from cronjob.core.record import Unfinished
-from cronjob.core.run import Attempt, Run
+from cronjob.core.run import Run
 from cronjob.testing import Act, MemoryHistory, Simulation, entries_of, exited
 
 START = datetime.fromisoformat("2026-03-02T08:59:30Z")

@@ -10,9 +10,9 @@ import pytest
 from cronjob.core.hook import hook_environment, hook_input
 from cronjob.core.mail import MOST_OUTPUT, Mail, addresses, compose
 from cronjob.core.notice import Notice, NoticeKind
+from cronjob.core.outcome import RunOutcome
 from cronjob.core.output import HEAD, TAIL, Kept
 from cronjob.core.query import RunDetail
-from cronjob.core.run import RunOutcome
 from tests.core.endings import detail
 
 TO_OPS = Notice(NoticeKind.MAIL, "ops@example.com", "ann")

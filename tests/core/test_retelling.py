@@ -5,7 +5,9 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.notice import Notice, NoticeKind
+from cronjob.core.outcome import Outcome, RunOutcome
 from cronjob.core.output import Kept
 from cronjob.core.query import MissedRow, NoticeRow, RunDetail, RunRow
 from cronjob.core.retelling import (
@@ -15,7 +17,6 @@ from cronjob.core.retelling import (
     output_objects,
     row_object,
 )
-from cronjob.core.run import Attempt, Ending, Outcome, RunOutcome
 from cronjob.core.waits import Waited
 
 FIRE = datetime(2026, 11, 21, 1, 30, tzinfo=UTC)

@@ -5,8 +5,10 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from cronjob.core.attempt import Attempt
 from cronjob.core.entry import Entry
 from cronjob.core.fields import MOST_RETRIES, Retry, parse_field
+from cronjob.core.outcome import Outcome
 from cronjob.core.retry import (
     GaveUp,
     NextAttempt,
@@ -16,7 +18,7 @@ from cronjob.core.retry import (
     retry_before,
     worth_retrying,
 )
-from cronjob.core.run import Attempt, Outcome, Run, RunState
+from cronjob.core.run import Run, RunState
 from cronjob.core.schedule import FireTime
 from cronjob.testing import entries_of
 

@@ -3,19 +3,9 @@ from itertools import product
 
 import pytest
 
-from cronjob.core.run import (
-    MOVES,
-    Attempt,
-    Ending,
-    Move,
-    Outcome,
-    Run,
-    RunState,
-    attempt_key,
-    attempt_parts,
-    ended,
-    run_key,
-)
+from cronjob.core.attempt import Attempt, Ending, attempt_key, attempt_parts, ended
+from cronjob.core.outcome import Outcome
+from cronjob.core.run import MOVES, Move, Run, RunState, run_key
 from cronjob.core.schedule import FireTime
 from cronjob.testing import entries_of, exited, killed, lost, not_started
 

@@ -10,12 +10,13 @@ from typing import get_args
 
 import pytest
 
-from cronjob.cli import CONFIG, TABLE, _parser, ending, main, run
-from cronjob.cli.client import NoDaemonError, RefusedError
+from cronjob.cli import _parser, ending, main, run
 from cronjob.cli.slots import default_slots
 from cronjob.cli.tables import list_entries
+from cronjob.cli.unanswered import NoDaemonError, RefusedError
+from cronjob.cli.verbs import CONFIG
 from cronjob.core import marks, retelling
-from cronjob.core.run import Outcome
+from cronjob.core.outcome import Outcome
 from cronjob.core.source import PLACES
 from cronjob.host import directories, environment, identity, journal
 from cronjob.host.history.database import path_in
@@ -172,14 +173,15 @@ def test_the_environment_is_that_which_the_program_reads() -> None:
 def test_the_files_are_those_that_the_program_uses(monkeypatch: pytest.MonkeyPatch) -> None:
     heads = [line for line in SECTIONS["FILES"] if line.startswith(".It")]
     named = arguments(heads, "Pa")
-    used = {TABLE, CONFIG, journal.SOCKET, *environment.DEFAULTS_FILES}
+    used = {PLACES.table, CONFIG, journal.SOCKET, *environment.DEFAULTS_FILES}
     used |= {PLACES.directory, PLACES.crontab, PLACES.cron_d, PLACES.passwd, *PLACES.cron_pids}
     used |= set(PLACES.spools.values())
-    assert (PLACES.table, PLACES.config) == (TABLE, CONFIG)
+    assert PLACES.config == CONFIG
     used |= {"/etc/localtime", "/etc/timezone", "/etc/machine-id"}
     monkeypatch.setattr("os.geteuid", lambda: 0)
     used.add(path_in(directories.default_state()))
     used.add(f"{directories.default_runtime()}/{directories.HISTORY_AWAY}")
+    used.add(f"{directories.default_runtime()}/{directories.BOOTED}")
     used |= {
         f"{directories.default_state()}/state.lock",
         f"{directories.default_runtime()}/runtime.lock",

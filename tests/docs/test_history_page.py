@@ -14,11 +14,11 @@ PAGE = (ROOT / "docs/reference/history.md").read_text(encoding="utf-8")
 
 def test_the_page_shows_the_schema_as_it_is() -> None:
     (shown,) = re.findall(r"^```sql\n(.*?)^```$", PAGE, re.DOTALL | re.MULTILINE)
-    assert shown == SCHEMA.read_text(encoding="utf-8")
+    assert shown == Path(SCHEMA).read_text(encoding="utf-8")
 
 
 def test_the_version_in_the_schema_is_the_latest_one() -> None:
-    assert f"version {max(MIGRATIONS)}." in SCHEMA.read_text(encoding="utf-8").splitlines()[0]
+    assert f"version {max(MIGRATIONS)}." in Path(SCHEMA).read_text(encoding="utf-8").splitlines()[0]
 
 
 def test_the_tables_are_all_there_with_what_is_unique_in_them(tmp_path: Path) -> None:

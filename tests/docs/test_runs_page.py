@@ -4,7 +4,8 @@ import re
 from pathlib import Path
 
 from cronjob.core.diagram import STATES, WORDS, diagram
-from cronjob.core.run import MOVES, Move, RunOutcome, RunState
+from cronjob.core.outcome import RunOutcome
+from cronjob.core.run import MOVES, Move, RunState
 
 PAGE = (Path(__file__).parents[2] / "docs/explanation/runs.md").read_text(encoding="utf-8")
 

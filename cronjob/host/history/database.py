@@ -7,7 +7,6 @@ import stat
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from datetime import datetime
-from pathlib import Path
 from urllib.parse import quote
 
 from cronjob.errors import HistoryError, printable
@@ -18,10 +17,16 @@ BUSY_SECONDS = 2.0  #: that somebody else may hold the file
 READ_BUSY_SECONDS = 1.0
 WAL_BYTES = 16 << 20  #: that the log beside the file keeps of the disk when it is not needed
 CACHE_KIB = 4096
-SCHEMA = Path(__file__).with_name("schema.sql")
+SCHEMA = os.path.join(os.path.dirname(__file__), "schema.sql")
+
+
+def _text_of(path: str) -> str:
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
 
 #: Version -> the statements that make it of the version before; the first is the schema.
-MIGRATIONS: Mapping[int, str] = {1: SCHEMA.read_text(encoding="utf-8")}
+MIGRATIONS: Mapping[int, str] = {1: _text_of(SCHEMA)}
 
 #: What a statement of ours is to blame for, and not the file.
 _DEFECTS = (
@@ -41,7 +46,7 @@ def connect(directory: str, migrations: Mapping[int, str] = MIGRATIONS) -> sqlit
     path = path_in(directory)
     with troubles(path):
         _prepare(path)
-        database = _connection(f"file:{quote(path)}?mode=rw", BUSY_SECONDS)
+        database = _connection(path, "mode=rw", BUSY_SECONDS)
     try:
         with troubles(path):
             if _version(database) > max(migrations):
@@ -61,8 +66,8 @@ def connect_to_read(directory: str) -> sqlite3.Connection:
         _refuse_what_cannot_be_used(path, os.R_OK)
         # Where no log can be made beside the file, and there is none, nobody changes it either.
         still = not os.access(directory, os.W_OK) and not os.path.exists(f"{path}-wal")
-        uri = f"file:{quote(path)}?mode=ro" + ("&immutable=1" if still else "")
-        database = _connection(uri, READ_BUSY_SECONDS)
+        how = "mode=ro&immutable=1" if still else "mode=ro"
+        database = _connection(path, how, READ_BUSY_SECONDS)
     try:
         with troubles(path):
             _refuse_another_version(database, path, max(MIGRATIONS))
@@ -152,7 +157,9 @@ def _refuse_what_cannot_be_used(path: str, mode: int) -> None:
         raise OSError(code := errno.EROFS if read_only else errno.EACCES, os.strerror(code))
 
 
-def _connection(uri: str, busy: float) -> sqlite3.Connection:
+def _connection(path: str, how: str, busy: float) -> sqlite3.Connection:
+    # After two slashes SQLite expects the name of a machine, which may be empty.
+    uri = f"file://{quote(os.fsencode(os.path.abspath(path)))}?{how}"
     # The thread that opens it is not the one that closes it at last.
     database = sqlite3.connect(
         uri, timeout=busy, isolation_level=None, check_same_thread=False, uri=True

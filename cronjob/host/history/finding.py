@@ -2,17 +2,12 @@
 
 import sqlite3
 
-from cronjob.core.query import Found, OpenAttempt, PendingNotice, Process
-from cronjob.core.record import KnownEntry, Left, Progress, Unfinished
-from cronjob.core.run import Attempt, instant_of
-from cronjob.host.history.rows import (
-    ATTEMPT_COLUMNS,
-    ENTRY_COLUMNS,
-    NOTICE_COLUMNS,
-    attempt_of,
-    known_entry,
-    notice_of,
-)
+from cronjob.core.attempt import Attempt
+from cronjob.core.found import Found, Left, OpenAttempt, PendingNotice, ProcessKey, Unfinished
+from cronjob.core.record import Progress
+from cronjob.core.run import instant_of
+from cronjob.host.history.entries import known
+from cronjob.host.history.rows import ATTEMPT_COLUMNS, NOTICE_COLUMNS, attempt_of, notice_of
 from cronjob.host.history.values import (
     instant,
     instant_or_none,
@@ -67,12 +62,6 @@ def find(database: sqlite3.Connection) -> Found:
     )
 
 
-def known(database: sqlite3.Connection) -> tuple[KnownEntry, ...]:
-    """Every entry of which anything is kept.  Raises `sqlite3.Error`."""
-    rows = database.execute(f"SELECT {ENTRY_COLUMNS} FROM entries ORDER BY id")
-    return tuple(map(known_entry, rows))
-
-
 def _progress(
     planned: int | None, high_water: int | None, passes: int, repeats_until: int | None
 ) -> Progress | None:
@@ -89,8 +78,8 @@ def _recorded(database: sqlite3.Connection, planned: int) -> frozenset[str]:
     return keys
 
 
-def _process(pid: int | None, ticks: int | None) -> Process | None:
-    return Process(pid, ticks) if pid is not None and ticks is not None else None
+def _process(pid: int | None, ticks: int | None) -> ProcessKey | None:
+    return ProcessKey(pid, ticks) if pid is not None and ticks is not None else None
 
 
 def _unfinished(

@@ -9,13 +9,10 @@ from itertools import islice
 from types import TracebackType
 from typing import Self
 
-from cronjob.core.notice import FAILURES
+from cronjob.core.outcome import FAILURES, RunOutcome
 from cronjob.core.output import Kept
 from cronjob.core.query import HistoryQuery, MissedRow, NoticeRow, RunDetail, RunRow
-from cronjob.core.record import KnownEntry
-from cronjob.core.run import RunOutcome
 from cronjob.host.history.database import connect_to_read, nonsense, path_in, troubles
-from cronjob.host.history.finding import known
 from cronjob.host.history.rows import (
     ATTEMPT_COLUMNS,
     NOTICE_COLUMNS,
@@ -25,6 +22,8 @@ from cronjob.host.history.rows import (
     run_row,
 )
 from cronjob.host.history.values import instant, instant_or_none, micros, raw
+
+MOST_OUTPUT = 16 << 20  #: bytes of output of one run; of more, that of the last attempts
 
 #: Outcomes that somebody should look at, as the index `runs_failed` has them.
 FAILED = tuple(sorted(map(str, {*FAILURES, RunOutcome.MISSED})))
@@ -46,7 +45,12 @@ SELECT runs.id, runs.command, entries.source, (SELECT host FROM attempts
 FROM runs JOIN entries ON entries.id = runs.entry WHERE runs.key = ?
 """
 _ATTEMPTS = f"SELECT {', '.join(ATTEMPT_COLUMNS)} FROM attempts WHERE run = ? ORDER BY number"
-_OUTPUTS = "SELECT number, head, tail, left_out FROM outputs WHERE run = ?"
+_SIZES = """
+SELECT number, length(head) + length(tail), left_out FROM outputs WHERE run = ?
+ORDER BY number DESC
+"""
+_OUTPUT = "SELECT head, tail, left_out FROM outputs WHERE run = ? AND number = ?"
+_LABELS = "SELECT label FROM entries ORDER BY id"
 _NOTICES = f"SELECT {NOTICE_COLUMNS}, sent_at, problem FROM notices WHERE run = ? ORDER BY kind"
 
 
@@ -107,10 +111,10 @@ class SqliteReader:
         with self._snapshot():
             return list(islice(self._runs(query, None), limit))
 
-    def known(self) -> tuple[KnownEntry, ...]:
-        """Every entry of which anything is kept."""
+    def labels(self) -> tuple[str, ...]:
+        """Of every entry of which anything is kept."""
         with self._snapshot():
-            return known(self._database)
+            return tuple(label for (label,) in self._database.execute(_LABELS))
 
     @contextmanager
     def _snapshot(self) -> Iterator[None]:
@@ -168,7 +172,7 @@ class SqliteReader:
     def _detail(self, key: str, run: int, command: str, source: str, host: str | None) -> RunDetail:
         row = run_row(self._database.execute(f"{_RUNS} WHERE runs.key = ?", (key,)).fetchone())
         attempts = tuple(map(attempt_of, self._database.execute(_ATTEMPTS, (run,))))
-        outputs = {n: Kept(*kept) for n, *kept in self._database.execute(_OUTPUTS, (run,))}
+        outputs = dict(self._outputs(run))
         return RunDetail(
             row=row,
             command=command,
@@ -181,6 +185,16 @@ class SqliteReader:
                 for *notice, sent_at, problem in self._database.execute(_NOTICES, (run,))
             ),
         )
+
+    def _outputs(self, run: int) -> Iterator[tuple[int, Kept]]:
+        """What is kept of each attempt's output; of those for which no room is, how much it is."""
+        room = MOST_OUTPUT
+        for number, size, left_out in self._database.execute(_SIZES, (run,)):
+            room -= size
+            if room >= 0:
+                yield number, Kept(*self._database.execute(_OUTPUT, (run, number)).fetchone())
+            else:
+                yield number, Kept(left_out=size + left_out)
 
 
 def _conditions(

@@ -3,11 +3,10 @@
 from datetime import datetime
 from typing import Any
 
-from cronjob.core.entry import Identity
+from cronjob.core.attempt import Attempt, Ending
 from cronjob.core.notice import Notice, NoticeKind
+from cronjob.core.outcome import Outcome, RunOutcome
 from cronjob.core.query import RunRow
-from cronjob.core.record import KnownEntry
-from cronjob.core.run import Attempt, Ending, Outcome, RunOutcome
 from cronjob.host.history.values import (
     instant,
     instant_or_none,
@@ -42,7 +41,6 @@ NOTICE_COLUMNS = """
     notices.kind, notices.target, notices.user, notices.sender, notices.content_type,
     notices.transfer_encoding
 """
-ENTRY_COLUMNS = "owner, source, name, label, definition, schedule, since, gone, user"
 
 
 def end_values(attempt: Attempt, ended: datetime) -> Row:
@@ -141,26 +139,3 @@ def notice_of(row: Row) -> Notice:
     """The notice, from `NOTICE_COLUMNS`."""
     kind, *rest = row
     return Notice(NoticeKind(kind), *rest)
-
-
-def known_entry(row: Row) -> KnownEntry:
-    """What is known of an entry, from `ENTRY_COLUMNS`."""
-    owner, source, name, label, definition, schedule, since, gone, user = row
-    return KnownEntry(
-        identity=Identity(owner, source, name),
-        label=label,
-        definition=definition,
-        schedule=schedule,
-        since=instant(since),
-        gone=bool(gone),
-        user=user,
-    )
-
-
-def entry_values(entry: KnownEntry) -> Row:
-    """What the columns hold of an entry: those of `ENTRY_COLUMNS`."""
-    owner, source, name = entry.identity
-    return (
-        *(owner, raw(source), name, entry.label, entry.definition, raw(entry.schedule)),
-        *(micros(entry.since), entry.gone, entry.user),
-    )

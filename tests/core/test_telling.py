@@ -4,9 +4,10 @@ import pytest
 
 from cronjob.core.config import Hooks
 from cronjob.core.entry import Entry
-from cronjob.core.notice import FAILURES, Notice, NoticeKind, notices
-from cronjob.core.run import RunOutcome
+from cronjob.core.notice import Notice, NoticeKind
+from cronjob.core.outcome import FAILURES, RunOutcome
 from cronjob.core.table import parse_table
+from cronjob.core.telling import notices
 
 EVERYBODYS = Hooks(on_failure="alert", on_success="cheer", on_give_up="page")
 
