@@ -15,6 +15,7 @@ from pathlib import Path
 
 import pytest
 
+from cronjob.core.config import Retention
 from cronjob.core.found import Found, ProcessKey
 from cronjob.core.missed import Missed
 from cronjob.core.outcome import RunOutcome
@@ -365,6 +366,25 @@ async def test_a_stop_does_not_wait_for_a_disk_that_hangs(
         await recording.record((Progress(START), *one_run(0)))
     Hanging.gate.set()
     assert [report.event for report in recording.reports] == ["history-away"] * 2
+
+
+class Defective(SqliteHistory):
+    """A history that nothing can be forgotten of."""
+
+    def trim(self, retention: Retention, now: datetime) -> bool:
+        """Fail as only a defect does."""
+        raise AssertionError(f"a defect with {retention} at {now}")
+
+
+@in_a_loop
+async def test_a_defect_while_nothing_is_stored_holds_nobody_afterwards(directory: Path) -> None:
+    opened: Callable[[], Defective] = lambda: Defective(str(directory), boot="b", host="h")  # noqa: E731 # it has a type so
+    async with Recording(directory, opened=opened) as recording:
+        away = await recording.hear("history-away")
+        assert "internal error: AssertionError('a defect with Retention(" in away.text
+        await recording.record((Progress(START), *one_run(0)))
+        await recording.hear("history-back")
+        assert len(await recording.runs()) == 1
 
 
 # -- damage --------------------------------------------------------------------------------------

@@ -209,18 +209,24 @@ class Recorder:
 
     async def _work(self) -> None:
         while not self._closing or self._records or self._backlog:
-            if not (self._records or self._backlog or self._repair.damage):
-                self._wanted.clear()
-                await self._forget_some()
-                await self._wanted.wait()
-                continue
             try:
-                await self._store_some()
-            except HistoryError as error:
+                await self._do_some()
+            except Exception as error:
                 if self._closing:
                     return
-                self._go_away(str(error))
+                known = isinstance(error, HistoryError)
+                # Nobody may wait for ever because of a defect of ours.
+                self._go_away(str(error) if known else f"internal error: {error!r}")
                 await self._pause()
+
+    async def _do_some(self) -> None:
+        """Store some of what waits; forget some and wait, if nothing does."""
+        if self._records or self._backlog or self._repair.damage:
+            await self._store_some()
+            return
+        self._wanted.clear()
+        await self._forget_some()
+        await self._wanted.wait()
 
     async def _store_some(self) -> None:
         """Store a batch, or the one of which that failed before."""
@@ -236,6 +242,8 @@ class Recorder:
             else:
                 raise
         except Exception as error:  # a defect of ours must cost one record at most
+            if not self._records:
+                raise
             self._part_with(error)
         else:
             self._stored(refused)
