@@ -4,7 +4,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 
 from tests.bench.launch.burst import Figures
-from tests.bench.launch.suite import LIMIT, NATIVE, PYTHON, SLOTS, Row
+from tests.bench.launch.suite import FORGETFUL, LIMIT, NATIVE, PYTHON, SLOTS, Row
 
 Value = Callable[["Board"], float]
 DEFAULT_SLOTS = 16  #: on a machine with up to four CPUs
@@ -29,7 +29,7 @@ class Board:
 
     def peers(self) -> list[Figures]:
         """Everybody else in the burst that lost nothing.  Raises `UnmeasuredError` without any."""
-        ours = (LIMIT, NATIVE, PYTHON)
+        ours = (LIMIT, FORGETFUL, NATIVE, PYTHON)
         found = [
             row.figures
             for row in self.rows
@@ -138,12 +138,26 @@ def _of_both(name: str, short: str) -> list[Goal]:
     ]
 
 
+def _of_native(name: str, short: str) -> list[Goal]:
+    return [
+        Goal(f"{short}: CPU a run by `sh -c` / C loop", 1.6, cpu_to_limit(name, "SHELL")),
+        Goal(f"{short}: CPU a simple run / C loop", 3.0, cpu_to_limit(name, "SIMPLE")),
+        Goal(f"{short}: CPU a simple run / best peer", 0.35, cpu_to_peer(name, "SIMPLE")),
+        Goal(f"{short}: last start by `sh -c` / best peer", 0.65, last_to_peer(name, "SHELL")),
+        Goal(f"{short}: last simple start / best peer", 0.35, last_to_peer(name, "SIMPLE")),
+    ]
+
+
+def storing(board: Board) -> float:
+    """CPU time in microseconds that the history of a run costs."""
+    stored, forgotten = (board.find("burst", name, "SIMPLE") for name in (NATIVE, FORGETFUL))
+    return stored.cpu_each - forgotten.cpu_each
+
+
 GOALS = [
-    Goal("C program: CPU a run by `sh -c` / C loop", 1.6, cpu_to_limit(NATIVE, "SHELL")),
-    Goal("C program: CPU a simple run / C loop", 3.0, cpu_to_limit(NATIVE, "SIMPLE")),
-    Goal("C program: CPU a simple run / best peer", 0.35, cpu_to_peer(NATIVE, "SIMPLE")),
-    Goal("C program: last start by `sh -c` / best peer", 0.65, last_to_peer(NATIVE, "SHELL")),
-    Goal("C program: last simple start / best peer", 0.35, last_to_peer(NATIVE, "SIMPLE")),
+    *_of_native(FORGETFUL, "C program, nothing stored"),
+    *_of_native(NATIVE, "C program"),
+    Goal("C program: CPU to store a run", 150, storing, "us"),
     *_of_both(NATIVE, "C program"),
     Goal("pure Python: CPU a run by `sh -c` / C loop", 2.5, cpu_to_limit(PYTHON, "SHELL")),
     Goal("pure Python: CPU a simple run / best peer", 0.75, cpu_to_peer(PYTHON, "SIMPLE")),

@@ -12,6 +12,7 @@ from tests.bench.launch.contender import USER, Errand, Plan
 from tests.bench.launch.meter import own_folder
 
 ROOT = Path(__file__).parents[3]
+FORGETFUL = Path(__file__).with_name("forgetful_daemon.py")
 PROGRAM = "/memfd:cronjob-child"  #: what the launcher holds open of the C program that it uses
 READ_EACH_SECOND = 8_000  #: entries, on a busy machine
 SOURCES = (".py", ".pyc", ".c")
@@ -27,6 +28,7 @@ class Ours:
     environment: tuple[tuple[str, str], ...] = ()
     others: int = 0  #: entries in the table that are not due
     recorded: bool = False  #: reports go to a file in place of /dev/null
+    forgetful: bool = False  #: nothing is stored of a run
     delegated: bool = False  #: each attempt has a cgroup of its own
     python_only: bool = False  #: from a copy of the package without the C program
     tree: Path = ROOT
@@ -50,7 +52,7 @@ class Ours:
         table.chmod(0o644)
         state, runtime = errand.folder / "state", errand.folder / "run"
         argv = [
-            *(sys.executable, "-P", "-m", "cronjob", "daemon", "--log", "stderr"),
+            *(sys.executable, "-P", *self._program(), "--log", "stderr"),
             *("--table", str(table), "--state", str(state), "--runtime", str(runtime)),
             *self.options,
         ]
@@ -67,6 +69,9 @@ class Ours:
             delegate=self.delegated,
             log=errand.folder / "log" if self.recorded else None,
         )
+
+    def _program(self) -> list[str]:
+        return [str(FORGETFUL)] if self.forgetful else ["-m", "cronjob", "daemon"]
 
     def table(self, errand: Errand) -> str:
         """Entries due every minute, and others due once in a year that is not now."""

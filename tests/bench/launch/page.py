@@ -42,6 +42,7 @@ A command appends the time to a file and does nothing else, so what is measured 
 output is captured, nothing is recorded. `cronjob` and the crons run the commands as another user.
 The others deal with output in their own ways; APScheduler keeps its own user, which is cheaper.
 *C program* and *pure Python* are the two ways in which the launcher of `cronjob` starts a command.
+Both store each run in the history before it starts; *nothing stored* is the same without that.
 *CPU* is user and system time of the daemon, of all that it starts and of the commands, from just
 before the instant until nothing moves any more, divided by the commands that started.
 *First* and *last* are the starts, taken inside the commands, in seconds after the instant.

@@ -16,6 +16,7 @@ from tests.bench.launch.schedulers import APScheduler, YamlCron
 from tests.bench.launch.workshop import Form, Workshop
 
 NATIVE, PYTHON = "cronjob, C program", "cronjob, pure Python"
+FORGETFUL = f"{NATIVE}, nothing stored"
 LIMIT = "C loop"
 SLOTS = 8  #: of the small pool
 
@@ -61,7 +62,7 @@ def cells(
     found = [
         Cell(group="burst", contender=who, form=form, entries=entries, rounds=rounds)
         for form in (Form.SHELL, Form.SIMPLE)
-        for who in (Limit(name=LIMIT), *both)
+        for who in (Limit(name=LIMIT), replace(native, name=FORGETFUL, forgetful=True), *both)
     ]
     found += [
         Cell(group="burst", contender=peer, form=Form.SHELL, entries=entries, rounds=rounds)
