@@ -20,6 +20,7 @@ from cronjob.core.record import Change, Progress
 from cronjob.host.history.database import MIGRATIONS
 from cronjob.host.history.reading import open_reader
 from cronjob.host.history.store import SqliteHistory
+from cronjob.host.identity import own_name
 from cronjob.ports import Batch
 from tests.host.changes import START, batch_of, one_run
 from tests.host.recording import FOR_EVER, Recording
@@ -35,7 +36,7 @@ ALLOWED = 150e-6  #: seconds of CPU for the changes of one run
 OPENING = 0.5  #: seconds of CPU
 ANSWER = 0.05  #: seconds
 ROUNDS = 3
-TABLE = "".join(f"0 0 1 1 * name={label} root true\n" for label in LABELS)
+TABLE = "".join(f"0 0 1 1 * name={label} {own_name()} true\n" for label in LABELS)
 KEEPING = '[history]\nkeep-for = "36500d"\nkeep-runs = 1000000000\nmax-size = "1000G"\n'
 
 
