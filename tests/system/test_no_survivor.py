@@ -12,9 +12,10 @@ from tests.system.daemon_process import HANG, DaemonProcess, is_alive, processes
 
 ROUNDS = int(os.environ.get("CRONJOB_ROUNDS", "3"))
 JOBS = 64
-ALLOWED = 0.1  #: seconds from the death of daemon or launcher to that of the last process
-NEW_LAUNCHER_SECONDS = 1.0
-BUSY = 10  #: times as long it may take where others want the processors too
+PROMISED = ROUNDS >= 100  #: that many are for a machine with nothing else to do
+BUSY = 1 if PROMISED else 10  #: times as long it may take where others want the processors too
+ALLOWED = 0.1 * BUSY  #: seconds from the death of daemon or launcher to that of the last process
+NEW_LAUNCHER_SECONDS = 1.0 * BUSY
 
 #: Each writes the pids of all it starts, then waits.
 COMMANDS = (
@@ -95,11 +96,11 @@ def test_nothing_survives_a_daemon_or_a_launcher_that_is_killed(
             os.kill(daemon.pid if victim == "daemon" else launcher, signal.SIGKILL)
             times.append(_survival(pids))
             if victim == "launcher":
-                assert _new_launcher_after(daemon, launcher) <= BUSY * NEW_LAUNCHER_SECONDS
+                assert _new_launcher_after(daemon, launcher) <= NEW_LAUNCHER_SECONDS
     times.sort()
     print(
         f"\n{victim} of {JOBS} attempts as {user} killed {ROUNDS} times: the last of "
         f"{len(pids)} processes gone after {times[len(times) // 2] * 1000:.0f} ms (median), "
         f"{times[-1] * 1000:.0f} ms (worst)"
     )
-    assert times[0] <= BUSY * ALLOWED
+    assert times[-1 if PROMISED else len(times) // 2] <= ALLOWED
